@@ -1,0 +1,79 @@
+"""body_guard looks at every outbound HTTP body before it leaves the process.
+
+It takes out what must never leave (live objects, ``_sentry_*`` bookkeeping, other libraries'
+internals) and lets a clean body pass byte for byte. Importing this package imports no HTTP
+library; the classes that need one import it when they are first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from body_guard._reporting import collect
+from body_guard._swap import guard, unguard
+from body_guard.core.errors import (
+    BodyError,
+    BodyGuardError,
+    BodyLimitError,
+    BodyRejectedError,
+    GuardError,
+    PolicyError,
+    SignedBodyError,
+)
+from body_guard.core.policy import Policy
+from body_guard.core.report import Finding, Report
+from body_guard.core.rules import Rule
+from body_guard.core.sanitizer import Sanitizer, sanitize, sanitize_bytes
+
+if TYPE_CHECKING:
+    from body_guard import convert
+    from body_guard.httpx import (
+        GuardedAsyncClient,
+        GuardedAsyncTransport,
+        GuardedClient,
+        GuardedTransport,
+    )
+
+__all__ = [
+    "BodyError",
+    "BodyGuardError",
+    "BodyLimitError",
+    "BodyRejectedError",
+    "Finding",
+    "GuardError",
+    "GuardedAsyncClient",
+    "GuardedAsyncTransport",
+    "GuardedClient",
+    "GuardedTransport",
+    "Policy",
+    "PolicyError",
+    "Report",
+    "Rule",
+    "Sanitizer",
+    "SignedBodyError",
+    "collect",
+    "convert",
+    "guard",
+    "sanitize",
+    "sanitize_bytes",
+    "unguard",
+]
+
+__version__ = "0.1.0"
+
+_LAZY = ("GuardedAsyncClient", "GuardedAsyncTransport", "GuardedClient", "GuardedTransport")
+
+
+def __getattr__(name: str) -> object:
+    if name == "convert":
+        return import_module("body_guard.convert")
+    if name in _LAZY:
+        value: object = getattr(import_module("body_guard.httpx"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

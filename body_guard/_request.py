@@ -1,0 +1,135 @@
+"""One outgoing request of httpx or httpx2: may I look, what is in it, put this body in.
+
+The body of a request lives in two places, its ``stream`` and its ``_content``, and transports
+differ in which they send: HTTPTransport the stream, MockTransport and aiohttp's the content. So
+both are looked at, and both are replaced.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from body_guard.core.policy import Policy
+    from body_guard.core.report import Report
+
+__all__ = ["Library", "json_is_used", "peek", "put", "recall", "remember"]
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Library(Protocol):
+    """What is used of httpx or httpx2."""
+
+    __name__: str
+    Client: type[Any]
+    AsyncClient: type[Any]
+    BaseTransport: type[Any]
+    AsyncBaseTransport: type[Any]
+    ByteStream: type[Any]
+    SyncByteStream: type[Any]
+    AsyncByteStream: type[Any]
+    Headers: type[Any]
+
+
+def json_is_used(options: dict[str, Any]) -> bool:
+    """Tell whether ``build_request(**options)`` will send ``json=``.
+
+    In httpx, ``content``, ``data`` and ``files`` win over it (``httpx/_content.py``,
+    ``encode_request``); ``content=b""`` does, an empty mapping as ``data`` does not.
+    """
+    data = options.get("data")
+    return (
+        options.get("json") is not None
+        and options.get("content") is None
+        and not options.get("files")
+        and (data is None or (hasattr(data, "items") and not data))
+    )
+
+
+def peek(request: Any, library: Library) -> tuple[bytes, ...]:
+    """Give the body of a request if it lies in memory, without consuming anything.
+
+    Args:
+        request: An httpx or httpx2 request.
+        library: The module it is of.
+
+    Returns:
+        Nothing for a stream that has not been read. Otherwise the body, and behind it, where
+        somebody gave the request a content that is not its stream's, that content too. A
+        redirected request has a ByteStream and no content; a subclass of ByteStream may do I/O,
+        so only the very class is looked into.
+    """
+    content = request.__dict__.get("_content")
+    if type(request.stream) is not library.ByteStream:
+        return () if content is None else (content,)
+    body = b"".join(request.stream)
+    return (body,) if content is None or content == body else (body, content)
+
+
+class _Judged(NamedTuple):
+    """What a stream was judged to hold: true for these bodies and this policy only."""
+
+    bodies: tuple[bytes, ...]
+    policy: Policy
+    report: Report
+
+
+#: By the identity of the stream: a redirect carries its stream along, and a changed body has
+#: another. An extension would be carried along too, to bodies that nobody looked at.
+_judged: Final[WeakKeyDictionary[Any, _Judged]] = WeakKeyDictionary()
+
+
+def recall(
+    request: Any, library: Library, bodies: tuple[bytes, ...], policy: Policy
+) -> Report | None:
+    """Give the report of this very body by this policy, if it was judged before."""
+    if type(request.stream) is not library.ByteStream:
+        return None
+    earlier = _judged.get(request.stream)
+    if earlier is None or earlier.bodies != bodies or earlier.policy != policy:
+        return None
+    return earlier.report
+
+
+def remember(request: Any, library: Library, policy: Policy, report: Report) -> None:
+    """Remember what the body of a request was judged to be."""
+    if type(request.stream) is library.ByteStream:
+        _judged[request.stream] = _Judged(peek(request, library), policy, report)
+
+
+def put(
+    request: Any, library: Library, content: bytes, headers: Mapping[str, str] = _NOTHING
+) -> None:
+    """Give a request another body: headers, stream and content together.
+
+    Everything is computed first and assigned last, so that a second thread that sends the same
+    request sees the old body or the new one.
+
+    Args:
+        request: An httpx or httpx2 request.
+        library: The module it is of.
+        content: The body. Content-Length follows it; where the body is chunked, none is added.
+        headers: New values, by lower-case name, of headers that are there. The raw spelling of
+            a name and its place stay; of several of one name, the first.
+    """
+    renewed = {name.encode(): value.encode() for name, value in headers.items()}
+    renewed[b"content-length"] = b"%d" % len(content)
+    raw: list[tuple[bytes, bytes]] = []
+    done: set[bytes] = set()
+    for name, value in request.headers.raw:
+        key = name.lower()
+        if key not in renewed:
+            raw.append((name, value))
+        elif key not in done:
+            done.add(key)
+            raw.append((name, renewed[key]))
+    if b"content-length" not in done and "Transfer-Encoding" not in request.headers:
+        raw.append((b"Content-Length", renewed[b"content-length"]))
+    new_headers = library.Headers(raw, encoding=request.headers.encoding)
+    stream = library.ByteStream(content)
+    request.headers, request.stream, request._content = new_headers, stream, content

@@ -1,0 +1,81 @@
+"""Ready-made functions for ``Policy(convert=...)``."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import math
+import pathlib
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+from body_guard.core.typenames import class_attribute, lineage, qualified_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["jsonable"]
+
+
+def jsonable(value: Any) -> object:
+    """Give plain data for a value of a plain data type.
+
+    Datetimes, dates, times, UUIDs and paths become their text (by pydantic_core where it is
+    installed, by the standard library otherwise; the text is the same), Decimals and numpy scalars
+    numbers, enum members their value, sets lists, dataclasses and pydantic models dicts. What
+    these hold is judged, and converted, in turn.
+
+    Args:
+        value: What JSON cannot write.
+
+    Returns:
+        What stands for it.
+
+    Raises:
+        TypeError: It is of no such type. None of its code was run to find that out.
+    """
+    kind = type(value)
+    for known, convert in _CONVERSIONS:
+        if issubclass(kind, known):
+            return convert(value)
+    if class_attribute(kind, "__dataclass_fields__") is not None:
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if class_attribute(kind, "__pydantic_serializer__") is not None:
+        return value.model_dump(by_alias=True)
+    if any(qualified_name(base) == "numpy.generic" for base in lineage(kind)):
+        return value.item()
+    raise TypeError(f"no plain data: {qualified_name(kind)}")
+
+
+def _text(value: Any) -> object:
+    try:
+        from pydantic_core import to_jsonable_python
+    except ImportError:
+        return _plain_text(value)
+    return to_jsonable_python(value)
+
+
+def _plain_text(value: Any) -> str:
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    text: str = value.isoformat()
+    # As pydantic and JavaScript write UTC. Only the end: an offset can have seconds.
+    return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
+
+
+def _number(value: decimal.Decimal) -> int | float:
+    # A number in the body stays a number: a temperature of "0.7" is refused by providers.
+    if value.is_nan():
+        return math.nan
+    return int(value) if value.as_tuple().exponent == 0 else float(value)
+
+
+_CONVERSIONS: Final[tuple[tuple[Any, Callable[[Any], object]], ...]] = (
+    (enum.Enum, lambda member: member.value),
+    ((datetime.date, datetime.time, uuid.UUID), _text),
+    (pathlib.PurePath, str),
+    (decimal.Decimal, _number),
+    ((set, frozenset), list),
+)

@@ -1,0 +1,74 @@
+"""The error tree.
+
+None of these subclasses an HTTP library's error, because retry layers retry those. None of them
+holds a value out of a body: a message names places and rules, shortened as for a log.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from body_guard.core.report import Report
+
+__all__ = [
+    "BodyError",
+    "BodyGuardError",
+    "BodyLimitError",
+    "BodyRejectedError",
+    "GuardError",
+    "PolicyError",
+    "SignedBodyError",
+]
+
+
+class BodyGuardError(Exception):
+    """Base of every error that body_guard raises."""
+
+
+class PolicyError(BodyGuardError, ValueError):
+    """The policy makes no sense; raised when it is built, never while a request is on its way."""
+
+
+class GuardError(BodyGuardError):
+    """The guard itself failed. The request was not sent."""
+
+
+class BodyError(BodyGuardError):
+    """This body may not leave. The request was not sent.
+
+    Args:
+        message: What was found, where, and what to do; never a value.
+        report: Every finding, with full paths.
+
+    Attributes:
+        report: As given.
+        status_code: 400, so that litellm answers with a BadRequestError, once, where it would
+            retry and cool a deployment down on an error without a status.
+    """
+
+    status_code: ClassVar[int] = 400
+
+    def __init__(self, message: str, report: Report) -> None:
+        super().__init__(message, report)
+        self.report = report
+
+    @property
+    def message(self) -> str:
+        """The message: litellm's mapping of AWS errors to status codes reads it by this name."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class BodyRejectedError(BodyError):
+    """A rule said ``reject``, or nothing that can be sent is left."""
+
+
+class SignedBodyError(BodyError):
+    """The body holds what must not leave, and taking it out would break a signature over it."""
+
+
+class BodyLimitError(BodyError):
+    """The body is too deep or too large to be judged within the limits set."""

@@ -1,0 +1,72 @@
+"""Which bodies are JSON: by what they are declared to be, else by how they begin."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal, NamedTuple
+
+from body_guard.core.encodings import encoding_of
+
+__all__ = ["Kind", "Media", "media_of", "parameter"]
+
+Kind = Literal["json", "records", "sniffed", "form", "multipart", "opaque"]
+
+
+class Media(NamedTuple):
+    """What a body is taken for.
+
+    Attributes:
+        kind: ``json``, one text; ``records``, several; ``sniffed``, one or several that are not
+            declared to be; or none of them.
+        why: Why a body of this kind is not judged, where it is not.
+    """
+
+    kind: Kind
+    why: str = ""
+
+
+#: The first pattern that the whole media type matches, in lower case, decides.
+_TYPES: Final[tuple[tuple[str, Kind], ...]] = (
+    # RFC 7464 (json-seq), RFC 8142 (+json-seq), and the names that JSON Lines goes by.
+    (r"application/(?:x-)?(?:ndjson|jsonl|jsonlines|json-lines|json-seq)", "records"),
+    (r"text/(?:x-)?(?:ndjson|jsonl)|application/x-json-stream|[^/]+/[^/]+\+json-seq", "records"),
+    # RFC 8259, RFC 6839 (+json), and older names.
+    (r"application/(?:x-)?json|text/(?:x-)?json|[^/]+/[^/]+\+json", "json"),
+    (r"|text/plain", "sniffed"),
+    (r"application/x-www-form-urlencoded", "form"),
+    (r"multipart/[^/]+", "multipart"),
+)
+
+
+def media_of(content: bytes, content_type: str | None) -> Media:
+    """Tell what a body is.
+
+    Args:
+        content: The body.
+        content_type: The value of its Content-Type header, if it has one.
+    """
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    for pattern, kind in _TYPES:
+        if re.fullmatch(pattern, media_type):
+            if kind == "sniffed" and not _begins_like_json(content):
+                return Media("opaque", "not JSON")
+            return Media(kind, kind if kind in ("form", "multipart") else "")
+    return Media("opaque", f"content type {media_type}"[:80])
+
+
+def _begins_like_json(content: bytes) -> bool:
+    encoding = encoding_of(content)
+    start = content[len(encoding.mark) :][:256] if encoding.mark else content[:256]
+    # Half a character may stand at the cut, so what cannot be decoded is left out.
+    return start.decode(encoding.codec, "ignore").lstrip(" \t\n\r").startswith(("{", "["))
+
+
+def parameter(content_type: str, name: str) -> str | None:
+    """Give a parameter of a Content-Type value, unquoted (RFC 9110, section 5.6.6)."""
+    found = re.search(
+        rf';\s*{name}\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]+))', content_type, re.IGNORECASE
+    )
+    if found is None:
+        return None
+    quoted, token = found.groups()
+    return re.sub(r"\\(.)", r"\1", quoted) if token is None else token

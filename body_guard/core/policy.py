@@ -1,0 +1,119 @@
+"""Policy: what must not leave, and what to do about it; a value, checked when it is built."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+from body_guard.core.errors import PolicyError
+from body_guard.core.presets import SENTRY
+from body_guard.core.rules import Rule, strings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from body_guard.core.report import Report
+
+__all__ = ["DEFAULT", "LookInto", "OnError", "OnLimit", "Policy", "Unserializable"]
+
+Unserializable = Literal["remove", "reject"]
+OnError = Literal["block", "send"]
+OnLimit = Literal["refuse", "send"]
+LookInto = Literal["compressed", "form", "multipart"]
+
+_MIB: Final = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What must not leave, and what to do where it is found.
+
+    Args:
+        rules: In order of precedence. Replaces the default, the ``sentry`` preset; to add to it,
+            write ``(*body_guard.Policy().rules, Rule(...))``.
+        unserializable: ``remove`` takes out what JSON cannot write, ``reject`` refuses the body.
+        convert: Asked before a value is given up, with the contract of ``json.dumps(default=)``:
+            return something JSON can write (it is judged in turn) or raise TypeError.
+        on_error: What to do when the guard itself fails. ``block`` raises `GuardError` and sends
+            nothing; ``send`` sends the body unguarded, logs an error and counts it.
+        on_report: A callable, or several, given the `Report` of every body.
+        max_bytes: What one body may come to, in bytes, once encoded or decompressed.
+        on_limit: What to do with bytes over ``max_bytes`` that may hold something forbidden:
+            ``refuse`` raises `BodyLimitError`, ``send`` sends them and reports them as not judged.
+            An object that would encode to more is always refused.
+        buffer: How many bytes of a stream (a generator, a file) to read in order to judge it; a
+            longer one goes on as it is, what was read of it first. 0 reads none.
+        look_into: Bodies to judge that are opaque by default: ``form`` (urlencoded pairs),
+            ``multipart`` (JSON parts, and the names of parts), ``compressed`` (gzip, deflate; br
+            and zstd where the libraries brotli and zstandard are installed).
+
+    Raises:
+        PolicyError: Something above makes no sense; the message says what.
+    """
+
+    rules: tuple[Rule, ...] = SENTRY
+    _: KW_ONLY
+    unserializable: Unserializable = "remove"
+    convert: Callable[[Any], object] | None = None
+    on_error: OnError = "block"
+    on_report: tuple[Callable[[Report], object], ...] = ()
+    max_bytes: int = 512 * _MIB
+    on_limit: OnLimit = "refuse"
+    buffer: int = 0
+    look_into: tuple[LookInto, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rules", _rules(self.rules))
+        object.__setattr__(self, "on_report", _callables(self.on_report))
+        _one_of("unserializable", self.unserializable, get_args(Unserializable))
+        _one_of("on_error", self.on_error, get_args(OnError))
+        if self.convert is not None and not callable(self.convert):
+            raise PolicyError(
+                "convert takes a function such as body_guard.convert.jsonable, "
+                f"not {type(self.convert).__name__}."
+            )
+        _one_of("on_limit", self.on_limit, get_args(OnLimit))
+        for field, least in (("max_bytes", 1), ("buffer", 0)):
+            value = getattr(self, field)
+            if type(value) is not int or value < least:
+                raise PolicyError(f"{field} takes a number of bytes from {least}, not {value!r}.")
+        object.__setattr__(self, "look_into", strings("look_into", self, "look_into"))
+        for kind in self.look_into:
+            _one_of("look_into", kind, get_args(LookInto))
+        try:
+            hash(self)
+        except TypeError:
+            raise PolicyError(
+                "convert and on_report take hashable callables: a policy is compared and cached."
+            ) from None
+
+
+def _rules(value: Iterable[Rule]) -> tuple[Rule, ...]:
+    if isinstance(value, Rule):
+        raise PolicyError(f"rules takes several rules; write (Rule({value.name!r}, ...),).")
+    try:
+        rules = tuple(value)
+    except TypeError:
+        rules = (None,)  # type: ignore[assignment]  # refused below, with the right sentence
+    if not all(isinstance(rule, Rule) for rule in rules):
+        raise PolicyError("rules takes Rule objects, for example (Rule('mine', keys=('x',)),).")
+    names = [rule.name for rule in rules]
+    for name in names:
+        if names.count(name) > 1:
+            raise PolicyError(f"Two rules are named {name!r}; a finding could mean either.")
+    return rules
+
+
+def _callables(value: object) -> tuple[Callable[[Report], object], ...]:
+    given = tuple(value) if isinstance(value, tuple | list) else (value,)
+    if not all(callable(item) for item in given):
+        raise PolicyError("on_report takes a callable or a tuple of callables.")
+    return given
+
+
+def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise PolicyError(f"{name} is one of {', '.join(choices)}; got {value!r}.")
+
+
+DEFAULT: Final = Policy()

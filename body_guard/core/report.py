@@ -1,0 +1,222 @@
+"""What was found: values that say where and why, and never what."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "CLEAN",
+    "Finding",
+    "Listing",
+    "Report",
+    "not_judged",
+    "pointer",
+    "segment",
+    "shown",
+    "told",
+]
+
+#: Findings listed in one report, and characters of path they may take; the rest are counted.
+_MOST_FINDINGS: Final = 1000
+_MOST_PATH: Final = 2**22
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One place in a body where a rule fired.
+
+    Attributes:
+        path: The place, an RFC 6901 JSON Pointer in its JSON string representation (section 5
+            of the RFC) without the quotes, so always ASCII. ``""`` is the whole body.
+        rule: The name of the rule: one of the policy's, or ``unserializable``, ``non-finite``,
+            ``cycle``, ``surrogate``, ``digits``, ``bad-key``, ``duplicate``, ``depth``, ``size``,
+            ``malformed``.
+        action: ``remove`` (the member is gone), ``replace`` (null or U+FFFD stands there),
+            ``reject`` (nothing was sent) or ``report`` (left as it was).
+        type: Qualified name of the type of what was found; ``""`` where it was found in bytes.
+        owner: Who puts it there: the rule's owner, or the package of the type.
+        hint: What would keep such a value, where there is something.
+    """
+
+    path: str
+    rule: str
+    action: str
+    type: str = ""
+    owner: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one look at a body found.
+
+    Attributes:
+        findings: In the order of the body.
+        changed: Whether what goes out differs from what came in.
+        judged: Whether the body was looked at.
+        why_not_judged: The reason, when it was not.
+        omitted: How many findings there were beyond those listed.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    changed: bool = False
+    judged: bool = True
+    why_not_judged: str = ""
+    omitted: int = 0
+
+    def __add__(self, later: Report) -> Report:
+        """Join the reports of two looks at one body: the object, then its bytes."""
+        if later == CLEAN:
+            return self
+        return Report(
+            self.findings + later.findings,
+            self.changed or later.changed,
+            self.judged and later.judged,
+            self.why_not_judged or later.why_not_judged,
+            self.omitted + later.omitted,
+        )
+
+    def below(self, path: str) -> Report:
+        """Give the same report for a part of a body that stands at a path."""
+        found = (
+            dataclasses.replace(finding, path=path + finding.path) for finding in self.findings
+        )
+        return dataclasses.replace(self, findings=tuple(found)) if self.findings else self
+
+
+CLEAN: Final = Report()
+
+
+def not_judged(why: str) -> Report:
+    """Give the report of a body that was not looked at."""
+    return Report(judged=False, why_not_judged=why)
+
+
+# The quotes and backslashes of the JSON string form, and RFC 6901's own two, in one pass each.
+_NOT_PLAIN: Final = re.compile(r"[^ !#-.0-\[\]-}]")
+
+
+def segment(key: str) -> str:
+    """Give one reference token of a pointer: RFC 6901 sections 3 and 5, ASCII only."""
+    return _NOT_PLAIN.sub(_escape, key)
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    if character in "~/":
+        return "~0" if character == "~" else "~1"
+    if character in '"\\':
+        return "\\" + character
+    code = ord(character)
+    if code > 0xFFFF:
+        code -= 0x10000
+        return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+    return f"\\u{code:04x}"
+
+
+def pointer(segments: Iterable[str]) -> str:
+    """Join reference tokens, escaped already, to a pointer."""
+    return "".join([f"/{token}" for token in segments])
+
+
+class Listing:
+    """The findings of one look, up to a bound, so that a hostile body cannot make a report grow."""
+
+    __slots__ = ("_room", "findings")
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._room = _MOST_PATH
+
+    @property
+    def full(self) -> bool:
+        """Whether further findings are only counted."""
+        return len(self.findings) >= _MOST_FINDINGS
+
+    def wants(self, levels: int) -> int:
+        """Give how many tokens of a path of so many levels are of use to `add`."""
+        return levels if 2 * levels <= self._room else _MOST_SEGMENTS
+
+    def add(
+        self,
+        tokens: Sequence[str],
+        rule: str,
+        action: str,
+        kind: str,
+        owner: str = "",
+        hint: str = "",
+        *,
+        levels: int | None = None,
+    ) -> None:
+        """List a finding; a path there is no room for is listed shortened.
+
+        Args:
+            tokens: Of its path, all or the first.
+            rule: As of `Finding`, and so are the next four.
+            action: What is done.
+            kind: The type.
+            owner: Who puts it there.
+            hint: What would keep it.
+            levels: How many tokens there are, where not all are given.
+        """
+        levels = len(tokens) if levels is None else levels
+        whole = self.wants(levels) == levels == len(tokens)
+        path = pointer(tokens) if whole else _abridged(tokens, levels)
+        if len(path) > self._room:
+            path = _abridged(tokens, levels)
+        self._room -= len(path)
+        self.findings.append(Finding(path, rule, action, kind, owner, hint))
+
+
+_NAME: Final = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.-]*|[0-9]{1,9}|<[A-Za-z_][A-Za-z0-9_.]*>)\Z")
+_LONGEST_NAME: Final = 64
+_MOST_SEGMENTS: Final = 32
+
+
+def shown(path: str) -> str:
+    """Give a path as logs, metrics and messages may show it.
+
+    A key can be data (an address, a name), so a segment that is long or not identifier-like
+    becomes its length and a short hash: the same place is recognised, its text is not told.
+
+    Args:
+        path: A `Finding.path`.
+
+    Returns:
+        The same path with at most 32 segments, none over 64 characters.
+    """
+    tokens = path.split("/")[1:]
+    return _abridged(tokens, len(tokens))
+
+
+def _abridged(tokens: Sequence[str], levels: int) -> str:
+    text = pointer([_shown_token(token) for token in tokens[:_MOST_SEGMENTS]])
+    return text if levels <= _MOST_SEGMENTS else f"{text}/...{levels} levels"
+
+
+def _shown_token(token: str) -> str:
+    if len(token) <= _LONGEST_NAME and _NAME.match(token):
+        return token
+    import hashlib  # it loads OpenSSL, which is a third of the time that importing us takes
+
+    digest = hashlib.sha256(token.encode()).hexdigest()[:8]
+    return f"<{len(token)} characters, {digest}>"
+
+
+def told(findings: Iterable[Finding], most: int = 3) -> str:
+    """Give findings as half a sentence for an error message: places and rules, no value."""
+    listed = list(findings)
+    parts = [
+        f"{shown(found.path) or 'the whole body'} "
+        f"({', '.join(filter(None, (f'rule {found.rule}', found.type)))})"
+        for found in listed[:most]
+    ]
+    if len(listed) > most:
+        parts.append(f"{len(listed) - most} more")
+    return ", ".join(parts)

@@ -1,0 +1,275 @@
+"""Sanitizer: a policy compiled, and the core's parts in the order in which a body meets them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from body_guard.core.compression import BombError, CorruptError, codec_of
+from body_guard.core.encode import DEEPEST, encode
+from body_guard.core.encodings import encoding_of
+from body_guard.core.errors import BodyLimitError, BodyRejectedError, GuardError
+from body_guard.core.forms import sanitize_form, sanitize_multipart
+from body_guard.core.media import media_of
+from body_guard.core.policy import DEFAULT, Policy
+from body_guard.core.prefilter import Prefilter
+from body_guard.core.report import CLEAN, Finding, Report, not_judged, shown, told
+from body_guard.core.rules import Matcher
+from body_guard.core.splice import NotJSONError, Spliced, splice
+from body_guard.core.walk import Walked, walk
+
+if TYPE_CHECKING:
+    from body_guard.core.media import Kind
+
+__all__ = ["Sanitizer", "sanitize", "sanitize_bytes", "sanitizer_for"]
+
+
+#: How often a value is walked again because another thread made it unencodable meanwhile.
+_MOST_TRIES: Final = 3
+
+
+class Sanitizer:
+    """Takes out of bodies what a policy says must not leave. Build once, call from any thread.
+
+    Args:
+        policy: What must not leave; `Policy()` when None.
+
+    Attributes:
+        policy: As given.
+    """
+
+    __slots__ = ("_matcher", "_prefilter", "policy")
+
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.policy = DEFAULT if policy is None else policy
+        self._matcher = Matcher(self.policy.rules)
+        self._prefilter = Prefilter(self._matcher)
+
+    def sanitize(self, value: object) -> tuple[object, Report]:
+        """Take out of a value what may not leave.
+
+        Args:
+            value: What is to become a JSON body.
+
+        Returns:
+            The value and the report. A clean value comes back as the same object; otherwise only
+            the containers on the way to a change are copied, as plain dicts and lists.
+
+        Raises:
+            BodyRejectedError: A rule said so, or the value as a whole cannot be sent.
+            BodyLimitError: A container of a foreign class gave items without end.
+        """
+        __tracebackhide__ = True
+        walked = self._walked(value)
+        return walked.value if walked.report.changed else value, walked.report
+
+    def prepare(self, value: object) -> tuple[object, Report]:
+        """Do as `sanitize`, for a value that another encoder is about to write.
+
+        Args:
+            value: What is to become a JSON body.
+
+        Returns:
+            As `sanitize`; but a container of a foreign class is replaced by a plain one, so that
+            the encoder need not ask it for its items (again).
+
+        Raises:
+            BodyRejectedError: As `sanitize`.
+            BodyLimitError: The value is too deep for any encoder, or larger than ``max_bytes``.
+        """
+        __tracebackhide__ = True
+        walked = self._walked(value, for_encoder=True)
+        if walked.depth > DEEPEST:
+            raise _too_deep(walked)
+        if walked.size > self.policy.max_bytes:
+            raise _too_large(self.policy.max_bytes, walked.report)
+        return walked.value, walked.report
+
+    def encode(self, value: object) -> tuple[bytes, Report]:
+        """Take out of a value what may not leave, and encode it as httpx does.
+
+        Args:
+            value: What is to become a JSON body.
+
+        Returns:
+            UTF-8 JSON, byte for byte what httpx would send for the value that is left, and the
+            report.
+
+        Raises:
+            BodyRejectedError: As `sanitize`.
+            BodyLimitError: The value is deeper than the encoder can go, or its encoding is larger
+                than ``max_bytes``.
+            GuardError: Other threads keep making the value unencodable.
+        """
+        __tracebackhide__ = True
+        for _ in range(_MOST_TRIES):
+            ready, report = self.prepare(value)
+            try:
+                content = encode(ready)
+                break
+            except RecursionError:
+                walked = self._walked(value)
+            except (TypeError, ValueError):
+                continue  # another thread put something in since the walk: walk again
+            raise _too_deep(walked)
+        else:
+            # Not inside the handler: the errors of json carry the body.
+            raise GuardError("the body kept changing while it was encoded")
+        if len(content) > self.policy.max_bytes:
+            raise _too_large(self.policy.max_bytes, report)
+        # Another thread may have added a key since the walk; what is encoded is what counts.
+        content, late = self._sanitize_json(content, "json")
+        return content, report + late
+
+    def sanitize_bytes(
+        self,
+        content: bytes,
+        content_type: str | None = None,
+        content_encoding: str | None = None,
+    ) -> tuple[bytes, Report]:
+        """Cut out of a serialized body what may not leave.
+
+        Args:
+            content: The body.
+            content_type: The value of its Content-Type header, if it has one.
+            content_encoding: The value of its Content-Encoding header, if it has one.
+
+        Returns:
+            The body and the report. A clean body comes back as the same object; otherwise all but
+            the forbidden members is the same, byte for byte, in the same text encoding. A body
+            that is no JSON is passed, and the report says why it was not judged.
+
+        Raises:
+            BodyRejectedError: A rule said so, or the body is declared to be JSON, seems to hold a
+                forbidden key, and does not parse.
+            BodyLimitError: It is over ``max_bytes`` and may hold something forbidden, grows over
+                it when decompressed, or is nested too deeply to be judged.
+        """
+        __tracebackhide__ = True
+        if not content:
+            return content, CLEAN
+        if content_encoding and content_encoding.strip().lower() != "identity":
+            return self._sanitize_compressed(content, content_type, content_encoding)
+        media = media_of(content, content_type)
+        looked_into = media.kind in self.policy.look_into
+        if media.why and not looked_into:
+            return content, not_judged(media.why)
+        if media.kind == "form":
+            return _allowed(sanitize_form(content, self._matcher))
+        if media.kind == "multipart":
+            spliced = sanitize_multipart(
+                content, content_type or "", self._matcher, self.sanitize_bytes
+            )
+            return (content, not_judged("multipart")) if spliced is None else _allowed(spliced)
+        return self._sanitize_json(content, media.kind)
+
+    def _walked(self, value: object, *, for_encoder: bool = False) -> Walked:
+        __tracebackhide__ = True
+        walked = walk(value, self.policy, self._matcher, for_encoder=for_encoder)
+        if walked.rejected:
+            raise _rejected(walked.report)
+        return walked
+
+    def _sanitize_compressed(
+        self, content: bytes, content_type: str | None, content_encoding: str
+    ) -> tuple[bytes, Report]:
+        name = content_encoding.strip().lower()
+        codec = codec_of(name) if "compressed" in self.policy.look_into else None
+        if codec is None:
+            return content, not_judged(f"content encoding {name}"[:80])
+        text, too_large = None, False
+        try:
+            text = codec.decompress(content, self.policy.max_bytes)
+        except BombError:
+            too_large = True
+        except CorruptError:
+            return content, not_judged(f"content encoding {name}, corrupt")
+        if too_large or text is None:
+            raise _too_large(self.policy.max_bytes)
+        clean, report = self.sanitize_bytes(text, content_type)
+        return (codec.compress(clean) if report.changed else content), report
+
+    def _sanitize_json(self, content: bytes, kind: Kind) -> tuple[bytes, Report]:
+        __tracebackhide__ = True
+        encoding = encoding_of(content)
+        text = encoding.to_utf8(content)
+        in_utf8 = text is content
+        suspects = self._prefilter.suspects(text)
+        if suspects is None:
+            return content, CLEAN
+        if len(content) > self.policy.max_bytes:
+            if self.policy.on_limit == "send":
+                return content, not_judged("larger than max_bytes")
+            raise _too_large(self.policy.max_bytes)
+        start = len(encoding.mark) if in_utf8 else 0
+        position = 0
+        # What nobody declared may be one text, or a line for each of several.
+        for records in {"json": (False,), "records": (True,)}.get(kind, (False, True)):
+            try:
+                spliced = splice(text, suspects, self._matcher, start=start, records=records)
+            except NotJSONError as error:
+                position = error.position
+                continue
+            clean, report = _allowed(spliced)
+            if not report.changed:
+                return content, report
+            return (clean if in_utf8 else encoding.from_utf8(clean)), report
+        return self._malformed(content, kind, position)
+
+    def _malformed(self, content: bytes, kind: Kind, position: int) -> tuple[bytes, Report]:
+        __tracebackhide__ = True
+        if kind == "sniffed":
+            return content, Report((Finding("", "malformed", "report"),))
+        raise BodyRejectedError(
+            "The body was not sent: it is declared to be JSON and seems to hold a forbidden key, "
+            f"but stops being JSON at byte {position}, so nothing can be cut out safely.",
+            Report((Finding("", "malformed", "reject"),)),
+        )
+
+
+def _allowed(spliced: Spliced) -> tuple[bytes, Report]:
+    __tracebackhide__ = True
+    if spliced.rejected:
+        raise _rejected(spliced.report)
+    return spliced.content, spliced.report
+
+
+def _rejected(report: Report) -> BodyRejectedError:
+    refusing = [finding for finding in report.findings if finding.action == "reject"]
+    return BodyRejectedError(f"The body was not sent: {told(refusing)} may not leave.", report)
+
+
+def _too_deep(walked: Walked) -> BodyLimitError:
+    path = walked.deepest()
+    return BodyLimitError(
+        f"The body was not sent: it is {walked.depth:,} levels deep, more than can be encoded "
+        f"here; the deepest is {shown(path)}.",
+        walked.report + Report((Finding(path, "depth", "reject"),)),
+    )
+
+
+def _too_large(max_bytes: int, report: Report = CLEAN) -> BodyLimitError:
+    return BodyLimitError(
+        f"The body was not sent: encoded, it is larger than max_bytes, {max_bytes:,}.",
+        report + Report((Finding("", "size", "reject"),)),
+    )
+
+
+@lru_cache(maxsize=256)
+def sanitizer_for(policy: Policy) -> Sanitizer:
+    """Give the sanitizer of a policy, built once."""
+    return Sanitizer(policy)
+
+
+def sanitize(value: object, policy: Policy | None = None) -> tuple[object, Report]:
+    """Take out of a value what may not leave: `Sanitizer.sanitize` for a single call."""
+    __tracebackhide__ = True
+    return sanitizer_for(policy or DEFAULT).sanitize(value)
+
+
+def sanitize_bytes(
+    content: bytes, content_type: str | None = None, policy: Policy | None = None
+) -> tuple[bytes, Report]:
+    """Cut out of a serialized body what may not leave: `Sanitizer.sanitize_bytes` for one call."""
+    __tracebackhide__ = True
+    return sanitizer_for(policy or DEFAULT).sanitize_bytes(content, content_type)

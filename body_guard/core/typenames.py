@@ -1,0 +1,66 @@
+"""Names of types, read without running a line of the type's own code.
+
+A metaclass can define ``__getattribute__``, ``__hash__`` or ``__name__``, so nothing here asks the
+class: every fact is read through the descriptors of ``type`` itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["class_attribute", "lineage", "package", "qualified_name"]
+
+_MODULE = type.__dict__["__module__"].__get__
+_QUALNAME = type.__dict__["__qualname__"].__get__
+_MRO = type.__dict__["__mro__"].__get__
+_NAMESPACE = type.__dict__["__dict__"].__get__
+
+#: A class can be given any name; what is longer than this is no name a person wrote.
+_LONGEST = 200
+
+
+def qualified_name(kind: type) -> str:
+    """Give ``module.QualName`` of a type, ASCII-safe and bounded.
+
+    Args:
+        kind: Any class, however hostile.
+
+    Returns:
+        For example ``"sentry_sdk.tracing.Span"``; for a builtin ``"builtins.set"``.
+    """
+    name: str = str.__str__(_QUALNAME(kind))
+    module = _MODULE(kind)
+    if type(module) is str:
+        name = f"{module}.{name}"
+    return _safe(name)
+
+
+def _safe(name: str) -> str:
+    return name[:_LONGEST].encode("ascii", "backslashreplace").decode("ascii")
+
+
+def package(kind: type) -> str:
+    """Give the top-level package that a type was defined in; ``""`` for a builtin."""
+    module = _MODULE(kind)
+    if type(module) is not str or module == "builtins":
+        return ""
+    return _safe(module.partition(".")[0])
+
+
+def lineage(kind: type) -> tuple[type, ...]:
+    """Give the classes a type stands on, itself first, as the interpreter sees them."""
+    mro: tuple[type, ...] = _MRO(kind)
+    return mro
+
+
+def class_attribute(kind: type, name: str) -> Any:
+    """Give what the nearest class of the lineage has under a name, unbound, or None.
+
+    The instance is not asked: an instance attribute or ``__getattr__`` of the same name does not
+    count, as it does not for the interpreter's own slots.
+    """
+    for base in lineage(kind):
+        namespace = _NAMESPACE(base)
+        if name in namespace:
+            return namespace[name]
+    return None

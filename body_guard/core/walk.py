@@ -1,0 +1,621 @@
+"""The one traversal of objects: finds what may not leave, copies only the branch that changes.
+
+It is iterative, walks a shared container once, and runs no code of a stranger's class: types are
+compared by identity or by `issubclass` on `type(value)`, never by `isinstance`, which would ask a
+hostile ``__class__``; a type is never a dict key, since a metaclass can define ``__hash__``.
+What to do with each kind of value follows ``JSON.stringify`` (DESIGN section 2).
+"""
+
+from __future__ import annotations
+
+import collections
+import math
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from body_guard.core.errors import BodyLimitError
+from body_guard.core.plaindata import HINT, is_plain_data
+from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
+from body_guard.core.typenames import class_attribute, package, qualified_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from body_guard.core.policy import Policy
+    from body_guard.core.rules import Matcher
+
+__all__ = ["Walked", "encodable", "walk"]
+
+#: How many items strangers may make up in one walk: an ``__iter__`` or a ``convert=`` that gives
+#: ever new containers ends here. What the caller built itself is in memory already and is free.
+_MOST_MADE_UP: Final = 1_000_000
+
+#: How often in a row ``convert=`` may answer with one more thing that needs converting.
+_MOST_CONVERSIONS: Final = 16
+
+#: How often a dict is read again because another thread changed it meanwhile.
+_MOST_TRIES: Final = 100
+
+#: Sizes and places are counted up to here: unfolded, a few thousand containers can have a size of
+#: as many digits.
+_COUNTED: Final = 2**64
+
+#: What a member has besides its name and value: two quotes, a colon and a comma.
+_PUNCTUATION: Final = 4
+
+#: The interpreter's digit limit is never below 640 digits: an int within these is always written.
+_SURELY_WRITABLE: Final = 10**600
+
+_GONE: Final = object()  # stands for a value taken out: the member goes, an element becomes null
+
+_CONTAINERS: Final = (dict, list, tuple)
+_SCALARS: Final = (str, int, float, type(None))
+_DICT_ITEMS: Final = dict.__dict__["items"]
+_ORDERED_ITEMS: Final = collections.OrderedDict.__dict__["items"]
+_LIST_ITER: Final = list.__dict__["__iter__"]
+_TUPLE_ITER: Final = tuple.__dict__["__iter__"]
+
+
+class _Mark(NamedTuple):
+    """A finding that has no path yet."""
+
+    rule: str
+    action: str
+    kind: type
+    owner: str = ""
+
+
+class _Node:
+    """A container: `open` while it is being walked, then remembered, so that it is walked once.
+
+    `marks` holds what was found below, by member: a mark, or the node of a child that has some.
+    A child may stand in several places, so paths are made at the end, going down from the root.
+    """
+
+    __slots__ = (
+        "deepest",
+        "depth",
+        "edits",
+        "is_array",
+        "items",
+        "key",
+        "marks",
+        "odd_names",
+        "open",
+        "pending",
+        "places",
+        "position",
+        "size",
+        "source",
+        "value",
+    )
+
+    def __init__(self, source: object, is_array: bool, items: list[Any], made_up: bool) -> None:
+        self.source = source  # kept alive, so that its id stays its own
+        self.value = source
+        self.is_array = is_array
+        self.items = items  # values of an array, (key, value) pairs of an object
+        self.pending: Iterator[tuple[int, Any]] = enumerate(items)
+        # Items that a stranger made up replace the container even where they are clean.
+        self.edits: dict[int, object] | None = {} if made_up else None
+        self.odd_names = made_up  # whether two members may come out under one name
+        self.marks: list[tuple[str, _Mark | _Node]] = []
+        self.places = 0
+        self.size = 1  # of two brackets, and a comma behind each member but the last
+        self.depth = 1
+        self.deepest: tuple[str, _Node] | None = None
+        self.open = True
+        self.position = 0  # of the member whose container is being walked, and its name
+        self.key: str | int = 0
+
+    def edit(self, position: int, value: object) -> None:
+        if self.edits is None:
+            self.edits = {}
+        self.edits[position] = value
+
+    def mark(self, key: str | int, mark: _Mark) -> None:
+        self.marks.append((_token(key), mark))
+        self.places += 1
+
+    def adopt(self, position: int, key: str | int, child: _Node) -> None:
+        """Take over what is known of a walked container that stands here."""
+        self.size = min(self.size + child.size, _COUNTED)
+        if child.places:
+            self.marks.append((_token(key), child))
+            self.places = min(self.places + child.places, _COUNTED)
+        if child.depth >= self.depth:
+            self.depth = child.depth + 1
+            self.deepest = (_token(key), child)
+        item = self.items[position]
+        if child.value is not (item if self.is_array else item[1]):
+            self.edit(position, child.value)
+
+    def close(self) -> None:
+        if self.odd_names and not self.is_array:
+            self._report_duplicates()
+        if self.edits is not None:
+            self.value = self._rebuilt_array() if self.is_array else self._rebuilt_object()
+        self.open = False
+        self.items = []
+
+    def _rebuilt_array(self) -> list[object]:
+        edits = self.edits or {}
+        values = (edits.get(position, item) for position, item in enumerate(self.items))
+        return [None if value is _GONE else value for value in values]
+
+    def _rebuilt_object(self) -> dict[Any, object]:
+        rebuilt: dict[Any, object] = {}
+        for key, value in self._kept():
+            plain = _plain_key(key)
+            rebuilt[_Twin(_sound(_member_name(key) or "")) if plain in rebuilt else plain] = value
+        return rebuilt
+
+    def _report_duplicates(self) -> None:
+        seen: set[str | None] = set()
+        for key, value in self._kept():
+            name = _sound(_member_name(key) or "")
+            if name in seen:
+                self.mark(name, _Mark("duplicate", "report", type(value)))
+            seen.add(name)
+
+    def _kept(self) -> Iterator[tuple[Any, object]]:
+        edits = self.edits or {}
+        for position, (key, item) in enumerate(self.items):
+            value = edits.get(position, item)
+            if value is not _GONE:
+                yield key, value
+
+
+class _Twin(str):
+    """A member name that stands twice in an object, as json would send it."""
+
+    __slots__ = ()
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+class Walked:
+    """A walked value: what is left of it, and what an encoder needs to know.
+
+    Attributes:
+        value: What is left: the very object that came in, unless something was changed, or a
+            container of a foreign class was replaced by what it holds or said.
+        report: What was found.
+        rejected: Whether the body as a whole may not leave.
+        size: A lower bound of the encoded bytes, a shared container counted at each place.
+        depth: Levels of containers.
+        nodes: Containers visited.
+    """
+
+    __slots__ = ("_root", "depth", "nodes", "rejected", "report", "size", "value")
+
+    def __init__(self, root: _Node, changed: bool, rejected: bool, nodes: int) -> None:
+        self._root = root
+        value = root.value
+        self.value: object = value[0] if isinstance(value, list) else None
+        self.rejected = rejected
+        self.size = root.size - 2
+        self.depth = root.depth - 1
+        self.nodes = nodes
+        self.report = _report(root, changed)
+
+    def deepest(self) -> str:
+        """Give the pointer of the deepest container."""
+        tokens = []
+        down = self._root.deepest
+        while down is not None:
+            token, node = down
+            tokens.append(token)
+            down = node.deepest
+        return pointer(tokens[1:])
+
+
+def walk(value: object, policy: Policy, matcher: Matcher, *, for_encoder: bool = False) -> Walked:
+    """Walk a value and everything in it.
+
+    Args:
+        value: What is to become a JSON body.
+        policy: Says what to do with what JSON cannot write.
+        matcher: The policy's rules.
+        for_encoder: Whether json will write the value. It asks a container of a foreign class for
+            its items or its length by name, so each such container is replaced by a plain one.
+
+    Returns:
+        The value less what may not leave. The caller's own objects are never changed.
+
+    Raises:
+        BodyLimitError: A container, or ``convert=``, made up items without end.
+    """
+    __tracebackhide__ = True
+    return _Walk(policy, matcher, for_encoder).run(value)
+
+
+class _Walk:
+    """The state of one walk."""
+
+    __slots__ = (
+        "_changed",
+        "_for_encoder",
+        "_made_up",
+        "_matcher",
+        "_nodes",
+        "_policy",
+        "_rejected",
+        "_stack",
+    )
+
+    def __init__(self, policy: Policy, matcher: Matcher, for_encoder: bool) -> None:
+        self._policy = policy
+        self._for_encoder = for_encoder
+        self._matcher = matcher
+        self._nodes: dict[int, _Node] = {}
+        self._made_up = 0
+        self._changed = False
+        self._rejected = False
+        self._stack: list[_Node] = []
+
+    def run(self, value: object) -> Walked:
+        # The body is walked as the one element of an array, so that every row has one home.
+        __tracebackhide__ = True
+        root = _Node([value], True, [value], made_up=False)
+        stack = self._stack
+        stack.append(root)
+        while True:
+            node = stack[-1]
+            child = self._step(node)
+            if child is not None:
+                stack.append(child)
+                continue
+            node.close()
+            stack.pop()
+            if not stack:
+                return Walked(root, self._changed, self._rejected, len(self._nodes))
+            stack[-1].adopt(stack[-1].position, stack[-1].key, node)
+
+    def _step(self, node: _Node) -> _Node | None:
+        """Judge the members of a node up to the next container; give that, or None at the end."""
+        __tracebackhide__ = True
+        nodes = self._nodes
+        is_array = node.is_array
+        prefixes, names = self._matcher.prefixes, self._matcher.keys
+        key: Any
+        for position, item in node.pending:
+            if is_array:
+                key = position
+                node.size += 1
+            else:
+                key, item = item
+                if (
+                    type(key) is not str
+                    or not key.isascii()
+                    or key.startswith(prefixes)
+                    or key in names
+                ):
+                    key = self._judge_key(node, position, key, item)
+                    if key is None:
+                        continue
+                node.size += _PUNCTUATION + len(key)
+            kind = type(item)
+            if kind is str:
+                node.size += len(item) + 2
+                if not item.isascii() and not encodable(item):
+                    self._replace(node, position, key, "surrogate", _sound(item), kind)
+            elif kind is dict or kind is list or kind is tuple:
+                known = nodes.get(id(item))
+                if known is None:
+                    return self._opened(node, position, key, _plain(item, kind))
+                self._known(node, position, key, known, kind)
+            elif item is None or kind is bool:
+                node.size += 4
+            elif kind is int and -_SURELY_WRITABLE < item < _SURELY_WRITABLE:
+                node.size += 1
+            elif kind is float and math.isfinite(item):
+                node.size += 3
+            else:
+                child = self._judge_stranger(node, position, key, item)
+                if child is not None:
+                    return child
+        return None
+
+    def _opened(self, node: _Node, position: int, key: str | int, child: _Node) -> _Node:
+        node.position, node.key = position, key
+        self._nodes[id(child.source)] = child
+        return child
+
+    def _known(self, node: _Node, position: int, key: str | int, known: _Node, kind: type) -> None:
+        if known.open:
+            self._take_value(node, position, key, _Mark("cycle", "remove", kind))
+        else:
+            node.adopt(position, key, known)
+
+    def _judge_key(self, node: _Node, position: int, key: object, item: object) -> str | None:
+        """Give the name that json would write, or None when the member was taken out."""
+        kind = type(key)
+        name = _member_name(key)
+        if name is None:
+            # What json cannot write has no name: in the path, its type stands in its place.
+            place = f"<{qualified_name(kind)}>"
+            if issubclass(kind, (float, int)):
+                mark = _Mark("bad-key", "remove", kind)
+            else:
+                mark = _Mark("unserializable", self._policy.unserializable, kind, package(kind))
+            self._take(node, position, place, mark)
+            return None
+        sound = _sound(name)
+        rule = self._matcher.key(sound)
+        if rule is not None:
+            self._take(node, position, name, _Mark(rule.name, rule.action, type(item), rule.owner))
+            return None
+        if sound != name:
+            self._replace(node, position, name, "surrogate", item, kind)
+            node.odd_names = True
+        elif kind is not str:
+            node.odd_names = True
+        return sound
+
+    def _judge_stranger(
+        self, node: _Node, position: int, key: str | int, given: object
+    ) -> _Node | None:
+        """Judge what is not plain JSON data; give a node if it is a container yet to be walked."""
+        __tracebackhide__ = True
+        item = given
+        for _ in range(_MOST_CONVERSIONS):
+            kind = type(item)
+            rule = self._matcher.type(kind)
+            if rule is not None:
+                self._take_value(
+                    node, position, key, _Mark(rule.name, rule.action, kind, rule.owner)
+                )
+                return None
+            if issubclass(kind, _CONTAINERS):
+                known = self._nodes.get(id(item))
+                if known is not None:
+                    self._known(node, position, key, known, kind)
+                    return None
+                child = _asked(item, kind)
+                if child is not None:
+                    if child.edits is not None:
+                        self._count_made_up(len(child.items), key)
+                    elif self._for_encoder:
+                        child.edits = {}  # json would look up its items, its __len__: by name
+                    return self._opened(node, position, key, child)
+            elif issubclass(kind, _SCALARS):
+                self._judge_scalar(node, position, key, item, item is not given)
+                return None
+            converted = self._converted(item)
+            if converted is item:
+                break
+            self._changed = True
+            self._count_made_up(1, key)
+            item = converted
+        kind = type(given)
+        mark = _Mark("unserializable", self._policy.unserializable, kind, package(kind))
+        self._take_value(node, position, key, mark)
+        return None
+
+    def _judge_scalar(
+        self, node: _Node, position: int, key: str | int, item: Any, converted: bool
+    ) -> None:
+        kind = type(item)
+        if converted:
+            node.edit(position, item)
+        if issubclass(kind, str):
+            text = str.__str__(item)
+            node.size += len(text) + 2
+            if not encodable(text):
+                self._replace(node, position, key, "surrogate", _sound(text), kind)
+        elif issubclass(kind, float):
+            if not math.isfinite(item):
+                self._replace(node, position, key, "non-finite", None, kind)
+        elif issubclass(kind, int):
+            digits = _digits(item)
+            if digits is None:
+                self._take_value(node, position, key, _Mark("digits", "remove", kind))
+            else:
+                node.size += len(digits)
+
+    def _converted(self, item: object) -> object:
+        """Ask ``convert=``; give the item itself when there is none, or it has no answer."""
+        __tracebackhide__ = True
+        if self._policy.convert is None:
+            return item
+        try:
+            return self._policy.convert(item)
+        except TypeError:  # the contract of json.dumps(default=): "or raise a TypeError"
+            return item
+
+    def _count_made_up(self, count: int, key: str | int) -> None:
+        __tracebackhide__ = True
+        self._made_up += count
+        if self._made_up > _MOST_MADE_UP:
+            keys = [*(node.key for node in self._stack[:-1]), key]
+            path = pointer([_token(key) for key in keys[1:]])
+            finding = Finding(path, "size", "reject")
+            raise BodyLimitError(
+                f"The body was not sent: below {shown(path) or 'its root'}, a container that "
+                f"computes its items (or convert=) gave more than {_MOST_MADE_UP:,} of them.",
+                Report((finding,)),
+            )
+
+    def _take_value(self, node: _Node, position: int, key: str | int, mark: _Mark) -> None:
+        """Take out a value whose name was counted already."""
+        if isinstance(key, str):
+            node.size -= _PUNCTUATION + len(key)
+        self._take(node, position, key, mark)
+
+    def _take(self, node: _Node, position: int, key: str | int, mark: _Mark) -> None:
+        """Take a value out: its member goes, an element becomes null, a whole body is refused."""
+        if mark.action == "reject" or node is self._stack[0]:
+            mark = mark._replace(action="reject")
+            self._rejected = True
+        elif node.is_array:
+            mark = mark._replace(action="replace")
+        node.edit(position, _GONE)
+        node.mark(key, mark)
+        self._changed = True
+
+    def _replace(
+        self, node: _Node, position: int, key: str | int, rule: str, value: object, kind: type
+    ) -> None:
+        node.edit(position, value)
+        node.mark(key, _Mark(rule, "replace", kind))
+        self._changed = True
+
+
+def _plain(item: Any, kind: type) -> _Node:
+    if kind is dict:
+        return _Node(item, False, _steady(dict.items, item), made_up=False)
+    return _Node(item, True, list(item), made_up=False)
+
+
+def _asked(item: Any, kind: type) -> _Node | None:
+    """Open a container of a foreign class the way json's C encoder does; None if it cannot answer.
+
+    A dict that overrides ``items``, or a list or tuple that overrides ``__iter__``, is asked once,
+    since json would ask it: what it says then is what is judged and what is encoded.
+    """
+    if issubclass(kind, dict):
+        own = class_attribute(kind, "items")
+        if own is _DICT_ITEMS or own is _ORDERED_ITEMS:
+            read = _ordered_items if own is _ORDERED_ITEMS else dict.items
+            return _Node(item, False, _steady(read, item), made_up=False)
+        if dict.__len__(item) == 0:  # json writes {} and does not ask
+            return _Node(item, False, [], made_up=False)
+        # Called as the class has it: asking the instance would run its __getattribute__.
+        said = _made_up(lambda: _call(own, item, kind))
+        pairs = None if said is None else _pairs(said)
+        return None if pairs is None else _Node(item, False, pairs, made_up=True)
+    own = class_attribute(kind, "__iter__")
+    if own is _LIST_ITER or own is _TUPLE_ITER:
+        return _Node(item, True, list(own(item)), made_up=False)
+    values = _made_up(lambda: item)
+    return None if values is None else _Node(item, True, values, made_up=True)
+
+
+def _ordered_items(source: Any) -> Iterable[tuple[object, object]]:
+    """Give the members of an OrderedDict, in its own order where telling that runs no code.
+
+    It looks each key up, so keys of a foreign class would be asked for their hash; with such a key
+    the order is that of insertion.
+    """
+    if all(_is_plain(type(key)) for key in dict.keys(source)):
+        return collections.OrderedDict.items(source)
+    return dict.items(source)
+
+
+def _is_plain(kind: type) -> bool:
+    return any(kind is plain for plain in (str, int, float, bool, type(None)))
+
+
+def _call(attribute: Any, item: object, kind: type) -> Any:
+    """Call a method of a class on an instance, bound by the descriptor protocol alone."""
+    bind = class_attribute(type(attribute), "__get__")
+    return (attribute if bind is None else bind(attribute, item, kind))()
+
+
+def _steady(items: Any, source: dict[object, object]) -> list[tuple[object, object]]:
+    """Read a dict's members while another thread may be adding to it."""
+    for _ in range(_MOST_TRIES):
+        try:
+            return list(items(source))
+        except RuntimeError:  # it changed size while it was read
+            continue
+    return list(dict.copy(source).items())
+
+
+def _made_up(source: Any) -> list[Any] | None:
+    try:
+        return list(islice(iter(source()), _MOST_MADE_UP + 1))
+    except Exception:
+        return None
+
+
+def _pairs(said: list[Any]) -> list[Any] | None:
+    """Give the members as plain tuples of two, which is what json insists on; None otherwise."""
+    if not all(issubclass(type(pair), tuple) for pair in said):
+        return None
+    pairs = [tuple.__getitem__(pair, slice(None)) for pair in said]
+    return pairs if all(len(pair) == 2 for pair in pairs) else None
+
+
+def _member_name(key: Any) -> str | None:
+    """Give the text json writes for a key, or None when it can write none (C encoder's order)."""
+    kind = type(key)
+    if issubclass(kind, str):
+        return str.__str__(key)
+    if issubclass(kind, float):
+        return float.__repr__(key) if math.isfinite(key) else None
+    if key is None or kind is bool:
+        return {None: "null", True: "true", False: "false"}[key]
+    return _digits(key) if issubclass(kind, int) else None
+
+
+def _plain_key(key: Any) -> Any:
+    """Give a key for a copy: of json's own types, so that hashing it runs no stranger's code."""
+    kind = type(key)
+    if issubclass(kind, str):
+        return _sound(str.__str__(key))
+    if kind is bool or key is None:
+        return key
+    return float.__float__(key) if issubclass(kind, float) else int.__int__(key)
+
+
+def _digits(number: int) -> str | None:
+    try:
+        return int.__repr__(number)
+    except ValueError:  # over sys.get_int_max_str_digits()
+        return None
+
+
+def encodable(text: str) -> bool:
+    """Tell whether text is free of lone surrogates, so that it can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _sound(text: str) -> str:
+    """Give text with U+FFFD for each lone surrogate; the same text when it has none.
+
+    Two that form a pair are the character they spell, as in ``JSON.stringify``.
+    """
+    if text.isascii() or encodable(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _token(key: str | int) -> str:
+    return segment(key) if isinstance(key, str) else str(key)
+
+
+def _report(root: _Node, changed: bool) -> Report:
+    if not changed and not root.places:
+        return CLEAN
+    listing = Listing()
+    for tokens, mark in _marked(root):
+        if listing.full:
+            break
+        rule, action, kind, owner = mark
+        hint = HINT if rule == "unserializable" and is_plain_data(kind) else ""
+        listing.add(tokens[1:], rule, action, qualified_name(kind), owner, hint)
+    findings = tuple(listing.findings)
+    return Report(findings, changed, omitted=root.places - len(findings))
+
+
+def _marked(root: _Node) -> Iterable[tuple[list[str], _Mark]]:
+    """Give every place of every mark, in the order of the body, without unfolding clean nodes."""
+    tokens: list[str] = []
+    levels = [iter(root.marks)]
+    while levels:
+        for token, found in levels[-1]:
+            if isinstance(found, _Node):
+                tokens.append(token)
+                levels.append(iter(found.marks))
+                break
+            yield [*tokens, token], found
+        else:
+            levels.pop()
+            if tokens:
+                tokens.pop()

@@ -1,0 +1,44 @@
+"""What every test stands on: an offline litellm, fresh counts, and the doors."""
+
+from __future__ import annotations
+
+import os
+
+# Before anything imports litellm, which would fetch its price list from the network.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+
+import pytest
+
+import body_guard._reporting
+
+from doors import CLIENTS, DOORS, TRANSPORTS, Door, Wire
+
+
+@pytest.fixture(autouse=True)
+def fresh_tally(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warn again in each test: what was warned of once is counted for the whole process."""
+    monkeypatch.setattr(body_guard._reporting, "_tally", body_guard._reporting.Tally())
+
+
+@pytest.fixture(params=DOORS, ids=str)
+def door(request: pytest.FixtureRequest) -> Door:
+    """Give every door in turn."""
+    return request.param
+
+
+@pytest.fixture(params=CLIENTS, ids=str)
+def client_door(request: pytest.FixtureRequest) -> Door:
+    """Give every door that sees a client's json= before it is encoded."""
+    return request.param
+
+
+@pytest.fixture(params=TRANSPORTS, ids=str)
+def transport_door(request: pytest.FixtureRequest) -> Door:
+    """Give every door that sees each hop, after auth and hooks."""
+    return request.param
+
+
+@pytest.fixture
+def wire() -> Wire:
+    """Give the far end of a mock transport."""
+    return Wire()

@@ -1,0 +1,129 @@
+"""Compressed bodies: opaque by default, else undone within a bound."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+
+import brotli
+import pytest
+import zstandard
+
+from body_guard import BodyLimitError, Policy, Sanitizer
+from body_guard.core.compression import codec_of
+
+DIRTY = b'{"a": 1.10, "_sentry_x": 1, "text": "' + b"x" * 1000 + b'"}'
+CLEAN = DIRTY.replace(b' "_sentry_x": 1,', b"")
+POLICY = Policy(look_into=("compressed",), max_bytes=100_000)
+CODERS = {
+    "gzip": (gzip.compress, gzip.decompress),
+    "x-gzip": (gzip.compress, gzip.decompress),
+    "deflate": (zlib.compress, zlib.decompress),
+    "br": (brotli.compress, brotli.decompress),
+    "zstd": (zstandard.compress, zstandard.decompress),
+}
+coders = pytest.mark.parametrize(
+    ("name", "compress", "decompress"), [(n, *c) for n, c in CODERS.items()], ids=CODERS
+)
+
+
+def sanitize(content: bytes, encoding: str, policy: Policy = POLICY) -> tuple[bytes, str]:
+    clean, report = Sanitizer(policy).sanitize_bytes(content, "application/json", encoding)
+    return clean, report.why_not_judged
+
+
+@coders
+def test_opaque_by_default(name: str, compress: object, decompress: object) -> None:
+    """A compressed body is passed and counted as not judged, never called clean."""
+    content = compress(DIRTY)
+    same, why = sanitize(content, name, Policy())
+    assert same is content
+    assert why == f"content encoding {name}"
+
+
+@coders
+def test_judged_on_request(name: str, compress: object, decompress: object) -> None:
+    """Undone, cut, and done again; a clean one is the same object."""
+    content, why = sanitize(compress(DIRTY), name.upper())
+    assert (decompress(content), why) == (CLEAN, "")
+    clean = compress(CLEAN)
+    assert sanitize(clean, name)[0] is clean
+
+
+@coders
+def test_a_bomb_is_refused(name: str, compress: object, decompress: object) -> None:
+    """What grows over max_bytes is refused, at the bound."""
+    with pytest.raises(BodyLimitError, match="larger than max_bytes, 100,000"):
+        sanitize(compress(b" " * 100_001), name)
+    fits = compress(b" " * 100_000)
+    assert sanitize(fits, name)[0] is fits
+
+
+@coders
+@pytest.mark.parametrize("damage", ["cut", "other"])
+def test_what_is_corrupt_is_passed(
+    name: str, compress: object, decompress: object, damage: str
+) -> None:
+    """What is not in its encoding was not judged, and the report says so."""
+    content = compress(DIRTY)[:-2] if damage == "cut" else b"\x01no such thing"
+    same, why = sanitize(content, name)
+    assert same is content
+    assert why == f"content encoding {name}, corrupt"
+
+
+@pytest.mark.parametrize("name", ["gzip", "zstd"])
+def test_several_members_are_one_body(name: str) -> None:
+    """RFC 1952 and RFC 8878 allow members in a row."""
+    compress, decompress = CODERS[name]
+    content, _ = sanitize(compress(DIRTY[:20]) + compress(DIRTY[20:]), name)
+    assert decompress(content) == CLEAN
+
+
+@pytest.mark.parametrize("name", ["gzip, br", "compress", "aes128gcm"])
+def test_an_unknown_encoding_stays_opaque(name: str) -> None:
+    """Several in a row, or one nobody knows: not judged."""
+    assert sanitize(b"x", name) == (b"x", f"content encoding {name}")
+
+
+@pytest.mark.parametrize("name", ["identity", " Identity ", "", None])
+def test_identity_is_none(name: str | None) -> None:
+    """No encoding is judged like none."""
+    content, report = Sanitizer().sanitize_bytes(DIRTY, "application/json", name)
+    assert content == CLEAN
+    assert report.judged
+
+
+@pytest.mark.parametrize(("name", "module"), [("br", "brotli"), ("zstd", "zstandard")])
+def test_without_its_library(name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encoding whose library is missing stays opaque."""
+    monkeypatch.setitem(sys.modules, module, None)
+    assert codec_of(name) is None
+
+
+def test_an_old_brotli_stays_opaque(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 1.2 brotli cannot be bounded."""
+    monkeypatch.setattr(brotli, "Decompressor", object)
+    assert codec_of("br") is None
+
+
+@pytest.mark.parametrize("name", ["br", "zstd", "gzip"])
+def test_a_gigabyte_costs_little(name: str) -> None:
+    """A bomb of a gigabyte is refused after a few megabytes (in a process of its own)."""
+    import subprocess
+
+    code = f"""
+import tracemalloc, brotli, gzip, zstandard
+from body_guard import *
+compress = {{"br": lambda t: brotli.compress(t, quality=1), "gzip": lambda t: gzip.compress(t, 1),
+             "zstd": zstandard.compress}}[{name!r}]
+bomb = bytes(compress(bytes(2**28)))
+tracemalloc.start()
+try:
+    Sanitizer(Policy(look_into=("compressed",), max_bytes=10**6)).sanitize_bytes(
+        bomb, "application/json", {name!r})
+except BodyLimitError:
+    print(tracemalloc.get_traced_memory()[1] < 2**25)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"

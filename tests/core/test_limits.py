@@ -1,0 +1,81 @@
+"""What is bounded: bytes over max_bytes, and the memory that judging takes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from body_guard import BodyLimitError, Policy, Sanitizer
+
+CLEAN = b'{"text": "' + b"x" * 100 + b'"}'
+DIRTY = b'{"_sentry_x": "' + b"x" * 100 + b'"}'
+
+
+def test_clean_bytes_over_the_limit_pass() -> None:
+    """They were read, and hold nothing forbidden."""
+    content, report = Sanitizer(Policy(max_bytes=50)).sanitize_bytes(CLEAN, "application/json")
+    assert content is CLEAN
+    assert report.judged
+
+
+def test_dirty_bytes_over_the_limit_are_refused() -> None:
+    """What would have to be taken apart to be judged is not sent."""
+    with pytest.raises(BodyLimitError, match="larger than max_bytes, 50"):
+        Sanitizer(Policy(max_bytes=50)).sanitize_bytes(DIRTY, "application/json")
+
+
+def test_or_passed_and_reported() -> None:
+    """on_limit="send" sends them, and the report says that nobody judged."""
+    sanitizer = Sanitizer(Policy(max_bytes=50, on_limit="send"))
+    content, report = sanitizer.sanitize_bytes(DIRTY, "application/json")
+    assert content is DIRTY
+    assert (report.judged, report.why_not_judged) == (False, "larger than max_bytes")
+
+
+def test_an_object_over_the_limit_is_always_refused() -> None:
+    """There are no bytes yet that could be sent as they are."""
+    with pytest.raises(BodyLimitError):
+        Sanitizer(Policy(max_bytes=50, on_limit="send")).encode({"text": "x" * 100})
+
+
+def test_the_limit_is_of_bytes_not_characters() -> None:
+    """What only its encoding brings over the limit is refused too."""
+    with pytest.raises(BodyLimitError):
+        Sanitizer(Policy(max_bytes=50)).encode("\u00e9" * 30)
+
+
+def test_a_million_levels_are_refused() -> None:
+    """A body of brackets with a hit in it ends in our error, in a bounded number of levels."""
+    content = b'[{"_sentry_x":1},' + b"[" * 1_000_001
+    with pytest.raises(BodyLimitError, match="over 1,000,000 levels deep"):
+        Sanitizer().sanitize_bytes(content, "application/json")
+
+
+@pytest.mark.parametrize("hits", [0, 1000])
+@pytest.mark.parametrize("shape", ["one string", "messages", "numbers"])
+def test_a_hundred_megabytes_cost_a_fifth_more(shape: str, hits: int) -> None:
+    """Judging 100 MB takes at most 1.2 times the body in memory, its cleaned copy included."""
+    code = f"""
+import tracemalloc
+from body_guard import Sanitizer
+size, hits, shape = 100_000_000, {hits}, {shape!r}
+if shape == "one string":
+    parts = [b'"text":"' + b"x" * (size // 2) + b'"'] * 2
+elif shape == "numbers":
+    parts = [b'"n":[' + b"0.123456," * (size // 90) + b"1]"] * 10
+else:
+    parts = [b'"messages":[' + b'{{"role":"user","content":"' + b"word " * 200 + b'\\\\n"}},' * 1
+             + b"{{}}]"] * (size // 1050)
+dirt = [b'"_sentry_x":{{"a":[1]}}'] * hits
+content = b"{{" + b",".join(dirt + parts) + b"}}"
+del parts, dirt
+tracemalloc.start()
+clean, report = Sanitizer().sanitize_bytes(content, "application/json")
+assert len(report.findings) == hits, len(report.findings)
+assert clean.count(b"_sentry_") == 0
+print(round(tracemalloc.get_traced_memory()[1] / len(content), 2))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) <= 1.2

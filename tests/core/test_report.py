@@ -1,0 +1,281 @@
+"""Reports say where and why: exactly to whoever asked, shortened to everybody else."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import string
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import body_guard.core.splice
+from body_guard import Finding, Report, Sanitizer
+from body_guard.core import report as module
+from body_guard.core.report import CLEAN, Listing, not_judged, pointer, segment, shown, told
+
+from hostile import MARKER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SEGMENTS = {
+    # RFC 6901 sections 5 and 3
+    "foo": "foo",
+    "": "",
+    "a/b": "a~1b",
+    "c%d": "c%d",
+    "e^f": "e^f",
+    "g|h": "g|h",
+    "i\\j": "i\\\\j",
+    'k"l': 'k\\"l',
+    " ": " ",
+    "m~n": "m~0n",
+    "~1": "~01",
+    "/~": "~1~0",
+    # and what JSON text must escape, or a log could not show
+    "\n\r\t": "\\u000a\\u000d\\u0009",
+    "\x00\x1f": "\\u0000\\u001f",
+    "\x7f\x80": "\\u007f\\u0080",
+    "é": "\\u00e9",
+    "\u2028": "\\u2028",
+    "\uffff": "\\uffff",
+    "\U0001f600": "\\ud83d\\ude00",
+    "\U0010ffff": "\\udbff\\udfff",
+    "\ud800": "\\ud800",
+    "a\udfffb": "a\\udfffb",
+    "<b>'&": "<b>'&",
+    "[0]{}": "[0]{}",
+    "a.b-c_d": "a.b-c_d",
+}
+
+
+@pytest.mark.parametrize(("key", "token"), SEGMENTS.items(), ids=map(ascii, SEGMENTS))
+def test_a_segment_is_a_pointer_in_json_string_form(key: str, token: str) -> None:
+    """RFC 6901 section 3 for the slash and the tilde, section 5 for the rest, ASCII only."""
+    assert segment(key) == token
+
+
+def unescaped(pointer: str) -> list[str]:
+    """Read a JSON Pointer as RFC 6901 section 4 does."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+
+
+@given(st.lists(st.text(), max_size=5))
+def test_a_path_leads_back_to_the_keys(keys: list[str]) -> None:
+    """Read as the JSON string it is, a path is the RFC 6901 pointer of the very keys."""
+    path = pointer(segment(key) for key in keys)
+    assert path.isascii()
+    assert path.isprintable()
+    assert unescaped(json.loads(f'"{path}"')) == keys
+
+
+@given(st.lists(st.text(), min_size=1, max_size=4))
+def test_a_findings_path_leads_to_its_place(keys: list[str]) -> None:
+    """The path of a finding, read that way, is the way to what was found."""
+    body: object = object()
+    for key in reversed(keys):
+        body = {key: body}
+    if any(key.startswith(("_sentry_", "_sentrysdk_")) for key in keys):
+        return
+    _, report = Sanitizer().sanitize([body])
+    (found,) = report.findings
+    assert unescaped(json.loads(f'"{found.path}"')) == ["0", *keys]
+
+
+def test_a_pointer_joins_segments() -> None:
+    """The whole body is the empty pointer, an empty key a slash."""
+    assert pointer([]) == ""
+    assert pointer([""]) == "/"
+    assert pointer(["a", "0", "b~1c"]) == "/a/0/b~1c"
+
+
+SHOWN = {
+    "whole": ("", ""),
+    "names": ("/metadata/0/_sentry_span", "/metadata/0/_sentry_span"),
+    "type": ("/<builtins.tuple>", "/<builtins.tuple>"),
+    "header-like": ("/x-request-id/a.b", "/x-request-id/a.b"),
+    "numbers": ("/0/12/123456789", "/0/12/123456789"),
+    "long-number": ("/1234567890", "/<10 characters, c775e7b7>"),
+    "empty-key": ("/", "/<0 characters, e3b0c442>"),
+    "address": ("/ann@example.com", "/<15 characters, 71d4f55f>"),
+    "prose": ("/two words", "/<9 characters, a03f1d61>"),
+    "escaped": ("/a~1b", "/<4 characters, dea79720>"),
+    "non-ascii": ("/\\u00e9", "/<6 characters, 8229f540>"),
+    "64": ("/" + "x" * 64, "/" + "x" * 64),
+    "65": ("/" + "x" * 65, "/<65 characters, 9537c5fd>"),
+    "newline": ("/a\n", "/<2 characters, 87428fc5>"),
+    "inner-only": ("/a/two words/b", "/a/<9 characters, a03f1d61>/b"),
+    "32-levels": ("/a" * 32, "/a" * 32),
+    "33-levels": ("/a" * 33, "/a" * 32 + "/...33 levels"),
+}
+
+
+@pytest.mark.parametrize(("path", "text"), SHOWN.values(), ids=SHOWN)
+def test_a_path_is_shown_shortened(path: str, text: str) -> None:
+    """A key can be data: what is long or no identifier is told by its length and a hash."""
+    assert shown(path) == text
+
+
+@given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1))
+def test_a_key_that_is_no_name_is_never_shown(key: str) -> None:
+    """No text of a key that could be data is in what a log shows."""
+    name = string.ascii_letters + string.digits + "_.-<>"
+    if len(key) <= 64 and all(character in name for character in key):
+        return
+    text = shown(pointer([segment(key)]))
+    assert len(text) < 40
+    assert text.startswith("/<")
+    assert text.isascii()
+    assert key not in text or len(key) < 3
+
+
+def test_a_long_key_is_never_shown() -> None:
+    """The marker in a long key does not come through, and the same key is shown the same."""
+    path = pointer([segment(MARKER * 10)])
+    assert MARKER not in shown(path)
+    assert shown(path) == shown(path)
+    assert shown(path) != shown(path + "x")
+
+
+def finding(path: str = "/a", rule: str = "sentry", kind: str = "builtins.int") -> Finding:
+    return Finding(path, rule, "remove", kind)
+
+
+TOLD = {
+    "none": ([], ""),
+    "one": ([finding()], "/a (rule sentry, builtins.int)"),
+    "whole": ([finding("")], "the whole body (rule sentry, builtins.int)"),
+    "no-type": ([finding(kind="")], "/a (rule sentry)"),
+    "three": (
+        [finding("/a"), finding("/b", "cycle"), finding("/two words")],
+        "/a (rule sentry, builtins.int), /b (rule cycle, builtins.int), "
+        "/<9 characters, a03f1d61> (rule sentry, builtins.int)",
+    ),
+    "five": (
+        [finding(f"/{at}") for at in range(5)],
+        "/0 (rule sentry, builtins.int), /1 (rule sentry, builtins.int), "
+        "/2 (rule sentry, builtins.int), 2 more",
+    ),
+}
+
+
+@pytest.mark.parametrize(("findings", "text"), TOLD.values(), ids=TOLD)
+def test_findings_are_told_in_half_a_sentence(findings: list[Finding], text: str) -> None:
+    """The first three by place, rule and type; the others as a number."""
+    assert told(findings) == text
+
+
+def test_how_many_are_told_can_be_said() -> None:
+    """A log line may tell more of them than an error does."""
+    assert told(iter([finding("/a"), finding("/b")]), most=1) == (
+        "/a (rule sentry, builtins.int), 1 more"
+    )
+
+
+FIRST = Report((finding("/a"),), changed=True, omitted=2)
+SECOND = Report((finding("/b"),), omitted=3)
+
+SUMS = {
+    "clean": (CLEAN, CLEAN, CLEAN),
+    "then-clean": (FIRST, CLEAN, FIRST),
+    "clean-then": (CLEAN, FIRST, FIRST),
+    "both": (FIRST, SECOND, Report((finding("/a"), finding("/b")), True, omitted=5)),
+    "changed-later": (SECOND, FIRST, Report((finding("/b"), finding("/a")), True, omitted=5)),
+    "not-judged-first": (
+        not_judged("stream"),
+        SECOND,
+        Report((finding("/b"),), False, False, "stream", 3),
+    ),
+    "not-judged-later": (
+        SECOND,
+        Report((finding("/a"),), judged=False, why_not_judged="not JSON"),
+        Report((finding("/b"), finding("/a")), False, False, "not JSON", 3),
+    ),
+}
+
+
+@pytest.mark.parametrize(("first", "second", "joined"), SUMS.values(), ids=SUMS)
+def test_two_looks_make_one_report(first: Report, second: Report, joined: Report) -> None:
+    """The findings of the object and of its bytes, in that order."""
+    assert first + second == joined
+
+
+def test_reports_are_values() -> None:
+    """Frozen, equal by what they say, hashable, picklable."""
+    with pytest.raises(AttributeError):
+        FIRST.changed = False  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        FIRST.findings[0].path = "/b"  # type: ignore[misc]
+    assert Report((finding("/a"),), changed=True, omitted=2) == FIRST
+    assert hash(FIRST) == hash(Report((finding("/a"),), changed=True, omitted=2))
+    assert pickle.loads(pickle.dumps(FIRST)) == FIRST  # noqa: S301 - our own pickle
+
+
+def test_the_defaults_are_a_clean_look() -> None:
+    """A report says nothing unless something was found."""
+    assert Report((), False, True, "", 0) == CLEAN
+    assert not_judged("why") == Report((), False, False, "why", 0)
+    assert Finding("/a", "r", "remove") == Finding("/a", "r", "remove", "", "", "")
+
+
+def test_a_listing_is_full_at_a_thousand() -> None:
+    """A hostile body cannot make a report grow."""
+    listing = Listing()
+    for _ in range(999):
+        listing.add(["a"], "rule", "remove", "kind", "owner", "hint")
+    assert not listing.full
+    listing.add(["b", "c"], "rule", "remove", "kind")
+    assert listing.full
+    assert listing.findings[0] == Finding("/a", "rule", "remove", "kind", "owner", "hint")
+    assert listing.findings[-1] == Finding("/b/c", "rule", "remove", "kind", "", "")
+
+
+def test_a_listing_has_room_for_so_much_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths beyond the bound are listed shortened, so that deep bodies cannot make it grow."""
+    monkeypatch.setattr(module, "_MOST_PATH", 210)
+    listing = Listing()
+    listing.add(["x" * 300], "rule", "remove", "kind")
+    for _ in range(3):
+        listing.add(["a"] * 50, "rule", "remove", "kind")
+    assert [found.path for found in listing.findings] == [
+        "/<300 characters, 0d4e2ca9>",
+        "/a" * 50,
+        "/a" * 32 + "/...50 levels",
+        "/a" * 32 + "/...50 levels",
+    ]
+
+
+@pytest.mark.parametrize("how", ["walk", "splice"])
+def test_paths_nobody_will_read_are_not_made(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand findings five thousand levels down cost what their paths may take, not more."""
+    made: list[str] = []
+
+    def counting(key: str) -> str:
+        made.append(key)
+        return key
+
+    def joining(segments: Iterable[str]) -> str:
+        tokens = list(segments)
+        made.extend(tokens)
+        return pointer(tokens)
+
+    monkeypatch.setattr(module, "_MOST_PATH", 12_000)
+    monkeypatch.setattr(module, "pointer", joining)
+    monkeypatch.setattr(body_guard.core.splice, "segment", counting)
+    members = ",".join(f'"_sentry_{number}":1' for number in range(1000))
+    text = '{"a":' * 5_000 + "{" + members + "}" + "}" * 5_000
+    if how == "splice":
+        _, report = Sanitizer().sanitize_bytes(text.encode())
+    else:
+        body: object = {f"_sentry_{number}": 1 for number in range(1000)}
+        for _ in range(5_000):
+            body = {"a": body}
+        _, report = Sanitizer().sanitize(body)
+    assert len(report.findings) == 1000
+    assert report.findings[0].path == "/a" * 5_000 + "/_sentry_0"
+    assert report.findings[1].path == "/a" * 32 + "/...5001 levels"
+    assert report.findings[999].path == "/a" * 32 + "/...5001 levels"
+    assert len(made) < 200_000

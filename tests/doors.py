@@ -1,0 +1,88 @@
+"""The doors under test, one table for every library, sync and async."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import anyio
+import httpx
+
+import body_guard.httpx
+
+
+@dataclass(frozen=True)
+class Door:
+    """One way to stand between a client and the wire."""
+
+    library: ModuleType
+    guarded: ModuleType
+    kind: str  # client | guard | transport
+    is_async: bool
+
+    def __str__(self) -> str:
+        return f"{self.library.__name__}-{'async' if self.is_async else 'sync'}-{self.kind}"
+
+    def client(self, transport: Any, policy: Any = None, **options: Any) -> Any:
+        """Make a guarded client over a transport."""
+        infix = "Async" if self.is_async else ""
+        if self.kind == "client":
+            make = getattr(self.guarded, f"Guarded{infix}Client")
+            return make(transport=transport, policy=policy, **options)
+        plain = getattr(self.library, f"{infix}Client")
+        if self.kind == "guard":
+            return body_guard.guard(plain(transport=transport, **options), policy)
+        wrap = getattr(self.guarded, f"Guarded{infix}Transport")
+        return plain(transport=wrap(transport, policy=policy), **options)
+
+
+@dataclass
+class Wire:
+    """A mock transport's handler that keeps what arrived, and answers from a script."""
+
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    library: ModuleType = httpx
+
+    def __call__(self, request: Any) -> Any:
+        self.requests.append(request)
+        self.bodies.append(b"" if not _readable(request) else request.content)
+        answer = self.answers.pop(0) if self.answers else {}
+        return self.library.Response(answer.pop("status", 200), **answer)
+
+    @property
+    def body(self) -> bytes:
+        (body,) = self.bodies
+        return body
+
+
+def _readable(request: Any) -> bool:
+    return "_content" in request.__dict__
+
+
+def exchange(door: Door, wire: Any, act: Any, policy: Any = None, **options: Any) -> Any:
+    """Let a guarded client act; give what the act gives, awaited where it is async."""
+    wire.library = door.library
+    client = door.client(door.library.MockTransport(wire), policy, **options)
+    if not door.is_async:
+        with client:
+            return act(client)
+
+    async def run() -> Any:
+        async with client:
+            result = act(client)
+            return await result if inspect.isawaitable(result) else result
+
+    return anyio.run(run)
+
+
+DOORS = [
+    Door(httpx, body_guard.httpx, kind, is_async)
+    for kind in ("client", "guard", "transport")
+    for is_async in (False, True)
+]
+CLIENTS = [door for door in DOORS if door.kind != "transport"]
+TRANSPORTS = [door for door in DOORS if door.kind == "transport"]

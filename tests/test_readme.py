@@ -1,0 +1,45 @@
+"""The README's examples run, and print what it says they print."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", README, re.DOTALL)
+
+
+@pytest.mark.parametrize(("code", "expected"), BLOCKS, ids=range(len(BLOCKS)))
+def test_an_example_prints_what_the_readme_says(code: str, expected: str) -> None:
+    """Run in a process of its own, with log and output on one stream, in order."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-W", "ignore::DeprecationWarning", "-u", "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert done.stdout == expected
+
+
+def test_there_are_examples() -> None:
+    """The pattern above still finds them."""
+    assert len(BLOCKS) == 7
+    assert sum(bool(expected) for _, expected in BLOCKS) == 5
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python3 -m venv .venv && .venv/bin/pip install '.[demo]' && .venv/bin/body-guard demo",
+        "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest",
+    ],
+)
+def test_the_two_commands_stand_word_for_word(command: str) -> None:
+    """The gate runs them from here."""
+    assert f"\n{command}\n" in README

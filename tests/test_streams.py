@@ -1,0 +1,216 @@
+"""Streams: untouched by default, judged up to a bound, and lazy beyond it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+import body_guard
+from body_guard import Policy, Report, _streams
+
+from doors import Door, Wire, exchange
+
+URL = "http://provider.test/"
+DIRTY = b'{"a": 1.10, "_sentry_x": {}}'
+CLEAN = b'{"a": 1.10}'
+BUFFERED = Policy(buffer=len(DIRTY))
+
+
+class Source:
+    """A body in chunks that notes how far it was read."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self.chunks = chunks
+        self.read = 0
+
+    def sync(self) -> Iterator[bytes]:
+        for chunk in self.chunks:
+            self.read += 1
+            yield chunk
+
+    async def asynchronous(self) -> AsyncIterator[bytes]:
+        for chunk in self.chunks:
+            self.read += 1
+            yield chunk
+
+    def of(self, door: Door) -> Any:
+        return self.asynchronous() if door.is_async else self.sync()
+
+
+def chunks(
+    door: Door, source: Source, policy: Policy, **options: Any
+) -> tuple[Report, list[bytes]]:
+    """Send a stream; give the report and the chunks in which it arrived, and when."""
+    arrived: list[bytes] = []
+
+    if door.is_async:
+
+        async def handle(request: Any) -> Any:
+            arrived.append(b"read before: %d" % source.read)
+            arrived.extend([chunk async for chunk in request.stream])
+            return door.library.Response(200)
+
+    else:
+
+        def handle(request: Any) -> Any:
+            arrived.append(b"read before: %d" % source.read)
+            arrived.extend(request.stream)
+            return door.library.Response(200)
+
+    class Lazy(door.library.AsyncBaseTransport if door.is_async else door.library.BaseTransport):
+        handle_request = handle_async_request = lambda self, request: handle(request)
+
+    client = door.client(Lazy(), policy)
+    content = source.of(door)
+    if door.is_async:
+        response = anyio.run(lambda: client.post(URL, content=content, **options))
+    else:
+        response = client.post(URL, content=content, **options)
+    return response.request.extensions["body_guard"], arrived
+
+
+def test_untouched_by_default(door: Door) -> None:
+    """Not one chunk is read before the transport asks for it."""
+    report, arrived = chunks(door, Source(DIRTY[:9], DIRTY[9:]), Policy())
+    assert arrived == [b"read before: 0", DIRTY[:9], DIRTY[9:]]
+    assert (report.judged, report.why_not_judged) == (False, "stream")
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"content-type": "application/json"}], ids=["sniffed", "declared"]
+)
+def test_a_short_one_is_judged(door: Door, headers: dict[str, str]) -> None:
+    """Up to the bound it is read, cut, and sent as one piece."""
+    report, arrived = chunks(door, Source(DIRTY[:9], DIRTY[9:]), BUFFERED, headers=headers)
+    assert arrived == [b"read before: 2", CLEAN]
+    assert report.changed
+
+
+def test_a_longer_one_goes_on_lazily(door: Door) -> None:
+    """What was read goes first, in its chunks; the rest is read when it is asked for."""
+    source = Source(DIRTY[:9], DIRTY[9:], b" ", b"\n")
+    report, arrived = chunks(door, source, BUFFERED)
+    assert arrived == [b"read before: 3", DIRTY[:9], DIRTY[9:], b" ", b"\n"]
+    assert report.why_not_judged == "stream"
+
+
+@pytest.mark.parametrize(
+    ("options", "before"),
+    [
+        ({"headers": {"content-type": "image/png"}}, 0),
+        ({"headers": {"content-length": "100"}}, 0),
+        ({}, 1),
+    ],
+    ids=["an image", "known to be longer", "no JSON"],
+)
+def test_what_cannot_be_judged_is_not_read(door: Door, options: Any, before: int) -> None:
+    """Neither by its type, nor by its length, nor beyond its first chunk."""
+    report, arrived = chunks(door, Source(b"<a", b">"), BUFFERED, **options)
+    assert arrived == [b"read before: %d" % before, b"<a", b">"]
+    assert report.why_not_judged == "stream"
+
+
+def test_headers_of_a_buffered_stream_stay(door: Door, wire: Wire) -> None:
+    """It is still chunked, and gets no second length; a clean one is the same bytes."""
+    for body in (DIRTY, CLEAN):
+        exchange(door, wire, lambda c, b=body: c.post(URL, content=Source(b).of(door)), BUFFERED)
+    assert wire.bodies == [CLEAN, CLEAN]
+    for request in wire.requests:
+        assert request.headers["transfer-encoding"] == "chunked"
+        assert "content-length" not in request.headers
+
+
+def test_a_file_keeps_its_length_right(wire: Wire) -> None:
+    """A file object is a stream with a length; once cut, it has the new one."""
+    with body_guard.GuardedClient(transport=httpx.MockTransport(wire), policy=BUFFERED) as client:
+        client.post(URL, content=io.BytesIO(DIRTY))
+    assert wire.body == CLEAN
+    assert wire.requests[0].headers["content-length"] == str(len(CLEAN))
+
+
+def test_a_begun_stream_cannot_be_replayed(wire: Wire) -> None:
+    """Who iterates it again gets what the stream itself says to that."""
+
+    class Iterating(httpx.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            wire.bodies.append(b"".join(request.stream))  # type: ignore[arg-type]
+            return httpx.Response(307, headers={"location": "/again"})
+
+    client = body_guard.GuardedClient(
+        transport=Iterating(), policy=Policy(buffer=3), follow_redirects=True
+    )
+    with pytest.raises(httpx.StreamConsumed):
+        client.post(URL, content=Source(b"{", b'"a"', b":1}").sync())
+    assert wire.bodies == [b'{"a":1}']
+
+
+def test_a_buffered_stream_can_be_replayed(door: Door, wire: Wire) -> None:
+    """Bytes in memory survive a redirect, clean on both hops."""
+    wire.answers = [{"status": 307, "headers": {"location": "/again"}}]
+    act = lambda c: c.post(URL, content=Source(DIRTY).of(door), follow_redirects=True)  # noqa: E731
+    exchange(door, wire, act, BUFFERED)
+    assert wire.bodies == [CLEAN, CLEAN]
+
+
+def test_a_failing_stream_fails_as_itself(door: Door, wire: Wire) -> None:
+    """An error of the caller's own generator is no failure of the guard."""
+
+    def sync() -> Iterator[bytes]:
+        yield b"{"
+        raise LookupError("mine")
+
+    async def asynchronous() -> AsyncIterator[bytes]:
+        yield b"{"
+        raise LookupError("mine")
+
+    content: Any = asynchronous() if door.is_async else sync()
+    with pytest.raises(LookupError, match="mine"):
+        exchange(door, wire, lambda c: c.post(URL, content=content), BUFFERED)
+
+
+def test_closing_reaches_the_stream(door: Door) -> None:
+    """A begun stream is closed with the one inside."""
+    closed = []
+    library = door.library
+
+    class Closing(library.AsyncByteStream, library.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"{" * 100
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"{" * 100
+
+        def close(self) -> None:
+            closed.append("close")
+
+        async def aclose(self) -> None:
+            closed.append("aclose")
+
+    request = library.Request("POST", URL, stream=Closing())
+    if door.is_async:
+
+        async def run() -> None:
+            await _streams.abuffer(request, library, BUFFERED)
+            await request.stream.aclose()
+
+        anyio.run(run)
+    else:
+        _streams.buffer(request, library, BUFFERED)
+        request.stream.close()
+    assert closed == ["aclose" if door.is_async else "close"]
+
+
+def test_multipart_parts_on_request(door: Door, wire: Wire) -> None:
+    """Httpx's own multipart stream, read and judged where the policy says both."""
+    policy = Policy(buffer=10_000, look_into=("multipart",))
+    files = {"meta": ("m.json", DIRTY, "application/json"), "raw": ("x.bin", b"\x00_sentry_")}
+    exchange(door, wire, lambda c: c.post(URL, files=files), policy)
+    assert CLEAN in wire.body
+    assert DIRTY not in wire.body
+    assert b"\x00_sentry_" in wire.body
+    assert wire.requests[0].headers["content-length"] == str(len(wire.body))

@@ -1,0 +1,100 @@
+"""The public names as a user writes them; checked by mypy and pyright, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from typing_extensions import assert_type
+
+import body_guard
+from body_guard import (
+    BodyError,
+    BodyGuardError,
+    BodyLimitError,
+    BodyRejectedError,
+    Finding,
+    GuardedAsyncClient,
+    GuardedAsyncTransport,
+    GuardedClient,
+    GuardedTransport,
+    GuardError,
+    Policy,
+    PolicyError,
+    Report,
+    Rule,
+    Sanitizer,
+    SignedBodyError,
+    collect,
+    guard,
+    sanitize,
+    sanitize_bytes,
+    unguard,
+)
+
+errors: list[type[BodyGuardError]] = [
+    BodyError,
+    BodyLimitError,
+    BodyRejectedError,
+    GuardError,
+    PolicyError,
+    SignedBodyError,
+]
+
+
+def told(report: Report) -> None:
+    """Be told of a report."""
+    for finding in report.findings:
+        assert_type(finding, Finding)
+        assert_type(finding.path, str)
+
+
+policy = Policy(
+    rules=(Rule("mine", keys=("secret",), action="reject"), *Policy().rules),
+    unserializable="reject",
+    convert=body_guard.convert.jsonable,
+    on_error="block",
+    on_report=(told,),
+    max_bytes=1_000_000,
+    on_limit="send",
+    buffer=65_536,
+    look_into=("form", "multipart", "compressed"),
+)
+
+client: httpx.Client = GuardedClient(
+    policy=policy, base_url="https://x.test", timeout=10, follow_redirects=True
+)
+response = GuardedClient().post("https://x.test", json={"a": 1}, headers={"b": "c"})
+assert_type(response, httpx.Response)
+assert_type(GuardedClient().build_request("POST", "https://x.test"), httpx.Request)
+assert_type(GuardedClient().send(response.request, stream=True), httpx.Response)
+
+with GuardedClient(transport=GuardedTransport(httpx.HTTPTransport(), policy=policy)) as inside:
+    assert_type(inside, GuardedClient)
+
+
+async def asynchronous() -> None:
+    """Use the async twins."""
+    transport = GuardedAsyncTransport(httpx.AsyncHTTPTransport())
+    assert_type(transport.transport, httpx.AsyncBaseTransport)
+    async with GuardedAsyncClient(transport=transport, policy=policy, http2=True) as client:
+        assert_type(await client.post("https://x.test", json=[1]), httpx.Response)
+        assert_type(await client.send(client.build_request("GET", "/")), httpx.Response)
+
+
+assert_type(guard(httpx.Client(), policy), httpx.Client)
+assert_type(unguard(guard(httpx.AsyncClient())), httpx.AsyncClient)
+assert_type(sanitize({"a": 1}), "tuple[object, Report]")
+assert_type(sanitize_bytes(b"{}", "application/json", policy), "tuple[bytes, Report]")
+assert_type(Sanitizer(policy).encode({}), "tuple[bytes, Report]")
+
+with collect() as reports:
+    assert_type(reports, "list[Report]")
+
+convert: Callable[[Any], object] = body_guard.convert.jsonable
+
+GuardedClient(verfy=False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+GuardedClient(timeout="soon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Policy(unserializable="keep")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+GuardedTransport(httpx.AsyncHTTPTransport())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
