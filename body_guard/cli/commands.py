@@ -1,0 +1,37 @@
+"""The group of commands, one function each; a command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import click
+
+from body_guard.cli import require
+
+__all__ = ["group"]
+
+
+@click.group()
+def group() -> None:
+    """Look at outbound HTTP bodies before they leave."""
+
+
+@group.command()
+def demo() -> None:
+    """Send bodies to a server on this machine, guarded and not, and show what arrives.
+
+    Nothing leaves the machine. The exit code is 0 when everything the demo says held.
+    """
+    require("litellm", "sentry_sdk")
+    from body_guard.cli.demo import run
+
+    raise SystemExit(run())
+
+
+@group.command()
+def doctor() -> None:
+    """Show where body_guard stands in litellm and sentry-sdk, and what goes past it.
+
+    Nothing is sent. The exit code is 0 when every door that exists is hooked.
+    """
+    from body_guard.cli.doctor import run
+
+    raise SystemExit(run())

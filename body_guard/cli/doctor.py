@@ -1,0 +1,111 @@
+"""What ``body-guard doctor`` prints: every door, hooked or not, and what goes past them all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+
+from body_guard.cli.story import table
+from body_guard.integrations import litellm, sentry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["run"]
+
+_DISTRIBUTIONS: Final = ("httpx", "litellm", "sentry-sdk", "openai", "anthropic")
+
+#: By `sentry.status`: what it means, and what to do.
+_SENTRY: Final = {
+    "fixed": "sentry-sdk keeps its spans out of the dicts that become bodies; do nothing.",
+    "patched": "body_guard keeps sentry-sdk's spans out of the dicts that become bodies, in this "
+    "process; do nothing.",
+    "unfixed": "sentry-sdk puts a live span into its callers' metadata: call "
+    "body_guard.integrations.sentry.install(), or upgrade sentry-sdk to 2.64 (to 2.69 where "
+    "pydantic-ai is used).",
+    "unknown": "body_guard does not know where this sentry-sdk keeps its spans, and leaves it "
+    "alone: upgrade sentry-sdk, and keep the guard on the bodies.",
+    "absent": "Neither sentry-sdk's LiteLLM nor its Pydantic AI integration can be imported here; "
+    "do nothing.",
+}
+
+#: A longer name goes on in a second line, that the reasons have room in 80 columns.
+_NAME_WIDTH: Final = 34
+
+#: How `Door.why` begins where there is nothing to hook.
+_NO_DOOR: Final = ("this release has no such name", "cannot be imported: ModuleNotFoundError")
+
+
+def run() -> int:
+    """Print the doors, Sentry's state, the versions and the warnings on the standard output.
+
+    The guard is installed meanwhile, and taken out again, unless it was there before.
+
+    Returns:
+        The exit code: 0 when every door that exists is hooked, 1 otherwise.
+    """
+    console = Console(markup=False, emoji=False, highlight=False)
+    if "litellm" not in sys.modules:  # else it fetches its price list from the network
+        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    coverage, unhooked = _coverage()
+    state = _state()
+    console.print(
+        "What body_guard.integrations.litellm.install() hooks here: it was called in this process "
+        "to find out, and taken back.",
+        end="\n\n",
+    )
+    table(console, ("door", "hooked", "why"), map(_row, coverage.doors))
+    table(console, ("sentry-sdk", "what it means, and what to do"), [(state, _SENTRY[state])])
+    table(console, ("distribution", "version"), _versions())
+    if coverage.warnings:
+        table(console, ("what goes past every door",), [(each,) for each in coverage.warnings])
+    if unhooked:
+        console.print("Not hooked:", *unhooked, sep="\n")
+        return 1
+    console.print("Every door that exists is hooked.")
+    return 0
+
+
+def _coverage() -> tuple[litellm.Coverage, list[str]]:
+    """Give the coverage with the guard installed, and the doors that exist and are not hooked."""
+    if find_spec("litellm") is None:
+        return litellm.Coverage((litellm.Door("litellm", False, "not installed"),), ()), []
+    before = any(door.hooked for door in litellm.coverage().doors)
+    try:
+        if not before:
+            litellm.install()
+        coverage = litellm.coverage()
+    except Exception as error:  # a broken litellm raises what it likes
+        why = f"install() raises {type(error).__name__}"
+        coverage = litellm.Coverage((litellm.Door("litellm", False, why),), ())
+    finally:
+        if not before:
+            litellm.uninstall()
+    closed = [door for door in coverage.doors if not door.hooked]
+    return coverage, [door.name for door in closed if not door.why.startswith(_NO_DOOR)]
+
+
+def _row(door: litellm.Door) -> tuple[str, str, str]:
+    owner, dot, name = door.name.rpartition(".")
+    folded = f"{owner}{dot}\n  {name}" if len(door.name) > _NAME_WIDTH else door.name
+    return folded, "yes" if door.hooked else "no", door.why
+
+
+def _state() -> str:
+    try:
+        return sentry.status()
+    except Exception:  # of what it imports
+        return "absent"
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in _DISTRIBUTIONS:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            yield name, "not installed"

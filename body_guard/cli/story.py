@@ -1,0 +1,131 @@
+"""What a story of the demo consists of, and how it looks on a console of 80 columns."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.table import Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from rich.console import Console
+
+    from body_guard import Finding
+
+__all__ = ["Call", "Claim", "Story", "Telling", "show", "table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What came of one call.
+
+    Attributes:
+        name: What made it.
+        error: The exception that it ended in, as text; ``""`` when it returned.
+        bodies: Those that arrived at the provider.
+        findings: What a guard reported.
+    """
+
+    name: str
+    error: str
+    bodies: tuple[bytes, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def values(self) -> list[object]:
+        """The bodies, parsed."""
+        return [_parsed(body) for body in self.bodies]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence of the demo, and whether it held."""
+
+    text: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What a story showed: the same call plain and guarded, and what is claimed of the two."""
+
+    plain: Call
+    guarded: Call
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """Something that goes wrong without a guard.
+
+    Attributes:
+        title: What happens, in a few words.
+        about: How it comes about.
+        run: Makes it happen.
+    """
+
+    title: str
+    about: str
+    run: Callable[[], Telling]
+
+
+def show(console: Console, telling: Telling, logged: Iterable[str]) -> None:
+    """Print what a story showed, less the values that should not leave.
+
+    Args:
+        console: Where to.
+        telling: What to show.
+        logged: What body_guard logged meanwhile.
+    """
+    plain, guarded = telling.plain, telling.guarded
+    places = [(found.path, found.rule, found.type, found.owner) for found in guarded.findings]
+    remarks = [("log", line) for line in logged]
+    remarks += [("held" if claim.held else "FAILED", claim.text) for claim in telling.claims]
+    table(console, (plain.name, guarded.name), [(_came_of(plain), _came_of(guarded))])
+    if places:
+        table(console, ("found at", "rule", "type", "owner"), places)
+    table(console, ("", ""), remarks)
+
+
+def table(console: Console, names: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Print columns, all of their text in the width of the console, and an empty line.
+
+    Args:
+        console: Where to.
+        names: The heads of the columns; no head is shown where all are empty.
+        rows: A text for each column.
+    """
+    columns = [Column(name, overflow="fold") for name in names]
+    grid = Table(*columns, box=box.SIMPLE_HEAD, show_header=any(names), show_edge=False)
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
+    console.print()
+
+
+def _came_of(call: Call) -> str:
+    bodies = [json.dumps(_masked(value), indent=2) for value in call.values]
+    return "\n".join([*filter(None, [call.error]), *(bodies or ["Nothing arrived."])])
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return f"({len(body)} bytes that are not JSON)"
+
+
+def _masked(value: object) -> object:
+    """Give a parsed body with the length of what leaked in the place of it."""
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: f"({len(str(member))} characters)" if key.startswith("_sentry_") else _masked(member)
+        for key, member in value.items()
+    }

@@ -1,0 +1,203 @@
+"""A library's own JSON encoder, guarded: its bytes where it writes them, less what may not leave.
+
+The library's encoder is asked first, since most bodies are clean: that the value is plain data of
+bounded size is seen in its containers alone, and that its text holds no forbidden name by one
+search. Only what fails here is walked.
+"""
+
+from __future__ import annotations
+
+import gc
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from os.path import commonprefix
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from body_guard import _reporting
+from body_guard._guard import EXTENSION
+from body_guard.core.errors import BodyLimitError
+from body_guard.core.report import Finding, Report
+from body_guard.core.walk import encodable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from body_guard._guard import Guard
+    from body_guard.core.policy import Policy
+
+    Convert = Callable[[Any], object]
+
+__all__ = ["encoded", "pending", "prepared", "tell"]
+
+_Text = TypeVar("_Text", str, bytes)
+
+#: Items and levels up to which a value is judged by what its encoder makes of it.
+_MOST: Final = 1_000_000
+_LEVELS: Final = 200
+
+#: Marks looked at one by one before a search for the whole needle is the cheaper one.
+_HOPS: Final = 64
+
+#: Where what is found in a value waits for the request that is being built of it.
+pending: Final[ContextVar[list[Report] | None]] = ContextVar("body_guard_pending", default=None)
+
+
+def encoded(
+    guard: Guard,
+    dumps: Callable[..., _Text],
+    value: object,
+    options: dict[str, Any],
+    convert: Convert | None = None,
+) -> _Text:
+    """Encode a value as its library would, less what may not leave.
+
+    Args:
+        guard: Judges it.
+        dumps: The library's encoder.
+        value: What is to become a JSON body; it is not changed.
+        options: Of the call to `dumps`.
+        convert: What the encoder itself makes of values that JSON does not know, with the contract
+            of ``json.dumps(default=)``; what that can write stays.
+
+    Returns:
+        What `dumps` gives; for a clean value, the same as unguarded.
+
+    Raises:
+        BodyError: The body may not leave.
+        GuardError: The guard failed.
+    """
+    __tracebackhide__ = True
+    if _is_plain(value):
+        try:
+            text = dumps(value, **options)
+        except (TypeError, ValueError, RecursionError):
+            pass  # the walk says what is wrong, and where
+        else:
+            if not _suspicious(text, guard.policy):
+                return text
+    value = prepared(guard, value, convert)
+    try:
+        return dumps(value, **options)
+    except RecursionError:
+        pass
+    raise BodyLimitError(
+        "The body was not sent: it is too deep to be encoded here.",
+        Report((Finding("", "depth", "reject"),)),
+    )
+
+
+def prepared(guard: Guard, value: object, convert: Convert | None = None) -> object:
+    """Give a value as it may leave, and tell what was found.
+
+    Args:
+        guard: Judges it.
+        value: Is not changed; where something is to be taken out, a copy is given.
+        convert: As in `encoded`.
+
+    Raises:
+        BodyError: The body may not leave.
+        GuardError: The guard failed.
+    """
+    __tracebackhide__ = True
+    policy = guard.policy
+    if convert is not None:
+        policy = replace(policy, convert=_either(convert, policy.convert))
+    judged = guard.prepare(value, {EXTENSION: policy})
+    if judged is None:
+        return value
+    value, report = judged
+    tell(report, guard.policy)
+    return value
+
+
+def tell(report: Report, policy: Policy) -> None:
+    """Tell what was found; that nothing was found, the report of the request's bytes will say."""
+    if not report.findings:
+        return
+    waiting = pending.get()
+    if waiting is None:
+        _reporting.deliver(report, policy, "")
+    else:
+        waiting.append(report)
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether the containers of a value are JSON's, and no more than an encoder may be given.
+
+    What the collector tracks is asked, level by level, without a Python step for any string or
+    number. A container is counted wherever it stands, so that a small value that unfolds to a huge
+    one is seen before it does.
+    """
+    level: list[Any] = [value]
+    room = _MOST
+    for _ in range(_LEVELS):
+        for item in level:
+            kind = type(item)
+            if kind is not dict and kind is not list and kind is not tuple:
+                return False
+        room -= sum(map(len, level))
+        if room < 0:
+            return False
+        level = list(filter(gc.is_tracked, gc.get_referents(*level)))
+        if not level:
+            return True
+    return False
+
+
+def _suspicious(text: str | bytes, policy: Policy) -> bool:
+    """Tell whether text that an encoder wrote may hold a forbidden name; in doubt, it may."""
+    needles = _needles(policy)
+    if needles is None or len(text) > policy.max_bytes:
+        return True
+    if isinstance(text, bytes):
+        return any(_holds(text, needle.encode(), b"_") for needle in needles)
+    if not text.isascii() and not encodable(text):
+        return True
+    return any(_holds(text, needle, "_") for needle in needles)
+
+
+def _holds(text: _Text, needle: _Text, mark: _Text) -> bool:
+    """Tell whether a needle is in a text, by way of a character in it that is rare in prose.
+
+    One character is found at 100 GB/s (memchr), several at 2: so from mark to mark, for as long as
+    they are rare.
+    """
+    inside = needle.find(mark)
+    if inside >= 0:
+        at = text.find(mark)
+        for _ in range(_HOPS):
+            if at < 0:
+                return False
+            if text.startswith(needle, at - inside):
+                return True
+            at = text.find(mark, at + 1)
+    return needle in text
+
+
+@lru_cache(maxsize=64)
+def _needles(policy: Policy) -> tuple[str, ...] | None:
+    """Give what to search for; None when an encoder may write a name in more than one way."""
+    names = [name for rule in policy.rules for name in (*rule.prefixes, *rule.keys)]
+    if not all(name.isascii() and name.isprintable() and not {*name} & {*'"\\'} for name in names):
+        return None
+    common = commonprefix(names)  # noqa: RUF071 - of any strings, which is what is wanted
+    return tuple(f'"{start}' for start in ([common] if len(common) > 3 else names))
+
+
+@dataclass(frozen=True, slots=True)
+class _Either:
+    """Two functions for ``convert=``, the second asked where the first has no answer."""
+
+    first: Convert
+    second: Convert
+
+    def __call__(self, value: Any) -> object:
+        try:
+            return self.first(value)
+        except TypeError:
+            return self.second(value)
+
+
+def _either(first: Convert, second: Convert | None) -> Convert:
+    return first if second is None else _Either(first, second)

@@ -1,0 +1,104 @@
+"""The net for bytes: every httpx client of litellm, watched by its public request event hooks.
+
+An event hook sees a request after auth, at every hop, and leaves the client's class, transport,
+proxy mounts and finalizers as they are. It cannot prevent a crash: it is what stands behind the
+places where bodies are made.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import httpx
+
+from body_guard._doors import ClientDoor
+from body_guard._swap import guard as guard_in_place
+from body_guard._swap import unguard
+from body_guard.integrations.openai import guard_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from body_guard.integrations._patch import Current
+
+__all__ = ["ClientNet"]
+
+
+class ClientNet:
+    """Watches clients, and remembers which, without keeping them alive.
+
+    Args:
+        current: Gives the guard, or None when there is none.
+    """
+
+    def __init__(self, current: Current) -> None:
+        self._current = current
+        self._watched: WeakSet[Any] = WeakSet()
+        self._adopted: WeakSet[Any] = WeakSet()
+
+    def watch(self, holder: Any) -> None:
+        """Watch the client of one of litellm's handlers, of an SDK's client, or a client itself."""
+        client = _client_of(holder)
+        hook: Any = None
+        if issubclass(type(client), httpx.AsyncClient):
+            hook = self._judge_async
+        elif issubclass(type(client), httpx.Client):
+            hook = self._judge
+        if hook is not None and hook not in client.event_hooks["request"]:
+            client.event_hooks["request"].append(hook)
+            self._watched.add(client)
+
+    def adopt(self, session: Any) -> None:
+        """Guard a client that the user gave litellm, in place; a guarded one keeps its policy."""
+        guard = self._current()
+        if guard is None or not issubclass(type(session), (httpx.Client, httpx.AsyncClient)):
+            return
+        self.watch(session)
+        if session in self._adopted or not isinstance(session, ClientDoor):
+            guard_in_place(session, guard.policy)
+            self._adopted.add(session)
+
+    def start(self, litellm: Any) -> None:
+        """Watch the clients that litellm has made already."""
+        for name in ("client_session", "aclient_session"):
+            self.adopt(vars(litellm).get(name))
+        for session in list(self._adopted):  # with the policy of now
+            self.adopt(session)
+        for holder in _made_already(litellm):
+            self.watch(holder)
+
+    def stop(self) -> None:
+        """Leave every client as it was found."""
+        for client in list(self._watched):
+            for hook in (self._judge, self._judge_async):
+                with suppress(ValueError):  # it has the other, or somebody took it out
+                    client.event_hooks["request"].remove(hook)
+        for session in list(self._adopted):
+            unguard(session)
+        self._watched.clear()
+        self._adopted.clear()
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def _judge(self, request: Any) -> None:
+        guard = self._current()
+        if guard is not None:
+            guard_of(request, guard).judge(request)
+
+    async def _judge_async(self, request: Any) -> None:
+        self._judge(request)
+
+
+def _client_of(holder: Any) -> Any:
+    own = getattr(holder, "__dict__", {})
+    return own.get("_client", own.get("client", holder))
+
+
+def _made_already(litellm: Any) -> Iterator[Any]:
+    cache = vars(litellm).get("in_memory_llm_clients_cache")
+    yield from list(getattr(cache, "cache_dict", {}).values())
+    for name in ("module_level_client", "module_level_aclient"):
+        yield vars(litellm).get(name)

@@ -1,0 +1,200 @@
+"""What of litellm is hooked: a table, a row per name."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final
+
+from body_guard.integrations import openai
+from body_guard.integrations._encoding import encoded, prepared
+from body_guard.integrations._patch import Hook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from body_guard._guard import Guard
+    from body_guard.integrations._litellm_clients import ClientNet
+    from body_guard.integrations._patch import Current
+
+__all__ = ["BODY_MODULES", "hooks"]
+
+#: Modules whose ``json.dumps`` makes bodies. Those that make log records, cache keys, database rows
+#: and answers to the proxy's own callers are not among them: what json does there is theirs.
+BODY_MODULES: Final = ("litellm.llms.", "litellm.rag.", "litellm.a2a_protocol.")
+
+_HANDLERS: Final = "litellm.llms.custom_httpx.http_handler"
+_GETTERS: Final = "litellm.llms.openai.common_utils:BaseOpenAILLM"
+_AIOHTTP: Final = "litellm.llms.custom_httpx.aiohttp_handler:BaseLLMAIOHTTPHandler"
+
+_METHODS: Final = {
+    "HTTPHandler": ("post", "put", "patch", "delete"),
+    "AsyncHTTPHandler": ("post", "put", "patch", "delete", "single_connection_post_request"),
+}
+
+
+def _dumps(original: Callable[..., str], current: Current) -> Callable[..., str]:
+    """Guard ``json.dumps`` for callers in `BODY_MODULES`; of all others, get out of the way."""
+    caller = sys._getframe
+
+    @wraps(original)
+    def dumps(obj: Any, **options: Any) -> str:
+        __tracebackhide__ = True
+        try:
+            makes_bodies = caller(1).f_globals["__name__"].startswith(BODY_MODULES)
+        except Exception:  # code run with globals of its own
+            makes_bodies = False
+        guard = current() if makes_bodies else None
+        if guard is None:
+            return original(obj, **options)
+        # NaN is never JSON: refused, it sends the value to the walk, which makes it null.
+        return encoded(guard, original, obj, {**options, "allow_nan": False}, _own(options))
+
+    return dumps
+
+
+def _own(options: dict[str, Any]) -> Callable[[Any], object] | None:
+    """Give what the encoder of this very call makes of a value that JSON does not know."""
+    if options.get("cls") is None:
+        return options.get("default")
+    encoder = options["cls"](**{name: options[name] for name in options if name != "cls"})
+    convert: Callable[[Any], object] = encoder.default
+    return convert
+
+
+def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any], Any]) -> Any:
+    """Give a wrap that cleans arguments of a handler's method, by name, wherever they stand."""
+
+    def wrap(original: Any, current: Current) -> Any:
+        names = list(inspect.signature(original).parameters)
+        places = [(name, names.index(name), clean) for name, clean in cleaners.items()]
+
+        def cleaned(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+            __tracebackhide__ = True
+            guard = current()
+            if guard is None:
+                return args
+            watch(args[0])
+            for name, place, clean in places:
+                if name in options:
+                    options[name] = clean(guard, options[name])
+                elif place < len(args):
+                    args = (*args[:place], clean(guard, args[place]), *args[place + 1 :])
+            return args
+
+        if inspect.iscoroutinefunction(original):
+
+            @wraps(original)
+            async def method(*args: Any, **options: Any) -> Any:
+                __tracebackhide__ = True
+                return await original(*cleaned(args, options), **options)
+
+        else:
+
+            @wraps(original)
+            def method(*args: Any, **options: Any) -> Any:
+                __tracebackhide__ = True
+                return original(*cleaned(args, options), **options)
+
+        return method
+
+    return wrap
+
+
+def _json(guard: Guard, value: Any) -> Any:
+    return value if value is None else prepared(guard, value)
+
+
+def _form(guard: Guard, value: Any) -> Any:
+    """Clean the fields of a form, which httpx writes as text, whatever they are; bytes stay."""
+    if not issubclass(type(value), dict):
+        return value
+    raw = {name: field for name, field in value.items() if type(field) is bytes}
+    if not raw:
+        return prepared(guard, value)
+    rest = {name: field for name, field in value.items() if name not in raw}
+    cleaned = prepared(guard, rest)
+    return value if cleaned is rest else {**cleaned, **raw}  # type: ignore[dict-item]
+
+
+def _made(watch: Callable[[Any], None]) -> Any:
+    """Give a wrap that watches the client a function gives."""
+
+    def wrap(original: Any, current: Current) -> Any:
+        @wraps(original)
+        def create_client(*args: Any, **options: Any) -> Any:
+            client = original(*args, **options)
+            if current() is not None:
+                watch(client)
+            return client
+
+        return create_client
+
+    return wrap
+
+
+def _constructed(watch: Callable[[Any], None]) -> Any:
+    """Give a wrap that watches the client of a handler just made."""
+
+    def wrap(original: Any, current: Current) -> Any:
+        @wraps(original)
+        def __init__(self: Any, *args: Any, **options: Any) -> None:  # noqa: N807
+            original(self, *args, **options)
+            if current() is not None:
+                watch(self)
+
+        return __init__
+
+    return wrap
+
+
+def _given(net: ClientNet) -> Callable[[Any], None]:
+    """Watch the clients that litellm makes for an SDK, adopt those that the user made for it."""
+
+    def watch(client: Any) -> None:
+        litellm = sys.modules["litellm"]
+        session = "aclient_session" if hasattr(client, "aclose") else "client_session"
+        if client is vars(litellm).get(session):
+            net.adopt(client)
+        else:
+            net.watch(client)
+
+    return watch
+
+
+def hooks(net: ClientNet) -> tuple[Hook, ...]:
+    """Give the table.
+
+    Args:
+        net: Watches the clients that come by.
+    """
+    return (
+        Hook("json", "dumps", _dumps, "bodies of litellm's providers, as objects, before SigV4"),
+        *openai.HOOKS,
+        *(
+            Hook(
+                f"{_HANDLERS}:{kind}",
+                name,
+                _arguments(net.watch, json=_json, data=_form),
+                "json= and the fields of forms, as objects",
+            )
+            for kind, names in _METHODS.items()
+            for name in names
+        ),
+        *(
+            Hook(f"{_HANDLERS}:{kind}", name, wrap(net.watch), "its clients' requests, as bytes")
+            for kind in _METHODS
+            for name, wrap in (("create_client", _made), ("__init__", _constructed))
+        ),
+        *(
+            Hook(_GETTERS, name, _made(_given(net)), "requests of the SDK's clients, as bytes")
+            for name in ("_get_sync_http_client", "_get_async_http_client")
+        ),
+        Hook(
+            _AIOHTTP,
+            "_make_common_async_call",
+            _arguments(lambda _: None, data=_json),
+            "aiohttp_openai's bodies, as objects",
+        ),
+    )

@@ -1,0 +1,128 @@
+"""Patch: one name of another library, replaced and given back; Hook: a row of a table of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from body_guard._guard import Guard
+
+    Current = Callable[[], Guard | None]
+    Wrap = Callable[[Any, Current], Any]
+
+__all__ = ["Door", "Hook", "Patch"]
+
+_ABSENT: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One place where the guard can stand.
+
+    Attributes:
+        name: The place.
+        hooked: Whether the guard stands there now.
+        why: What it sees there; or why it does not stand there.
+    """
+
+    name: str
+    hooked: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A name to replace: where it is, and by what.
+
+    Args:
+        owner: ``module`` or ``module:Class``, imported when the hook is applied.
+        name: The attribute.
+        wrap: Given the original function and a function that gives the current guard, gives the
+            replacement; it must call the original where there is no guard.
+        sees: What the guard sees there, for `Door.why`.
+    """
+
+    owner: str
+    name: str
+    wrap: Wrap
+    sees: str
+
+    def __str__(self) -> str:
+        return f"{self.owner.partition(':')[2] or self.owner}.{self.name}"
+
+
+class Patch:
+    """A hook at work: applied, and taken back so that the very object that was there is there.
+
+    Where somebody has put a patch of their own on top, ours stays beneath it and passes through,
+    since the current guard is gone; applied again, it is at work again.
+
+    Args:
+        hook: What to replace.
+        current: Gives the guard, or None when there is none.
+    """
+
+    __slots__ = ("_current", "_original", "_ours", "_owner", "hook", "missing")
+
+    def __init__(self, hook: Hook, current: Current) -> None:
+        self.hook = hook
+        self.missing = ""
+        self._current = current
+        self._owner: Any = None
+        self._original: Any = _ABSENT
+        self._ours: Any = _ABSENT
+
+    @property
+    def applied(self) -> bool:
+        """Whether our replacement is in place, or beneath a later one."""
+        return self._ours is not _ABSENT
+
+    @property
+    def covered(self) -> bool:
+        """Whether a later patch sits on top of ours."""
+        return self.applied and vars(self._owner).get(self.hook.name) is not self._ours
+
+    def apply(self) -> None:
+        """Replace the name; say in `missing` why that cannot be done."""
+        if self.applied:
+            return
+        module, _, inside = self.hook.owner.partition(":")
+        try:
+            self._owner = import_module(module)
+        except ImportError as error:
+            self.missing = f"cannot be imported: {type(error).__name__}"
+            return
+        if inside:
+            self._owner = getattr(self._owner, inside, None)
+        original = vars(self._owner).get(self.hook.name, _ABSENT) if self._owner else _ABSENT
+        if original is _ABSENT:
+            self.missing = "this release has no such name"
+            return
+        self.missing = ""
+        self._original = original
+        self._ours = self._replacement(original)
+        setattr(self._owner, self.hook.name, self._ours)
+
+    def _replacement(self, original: Any) -> Any:
+        if isinstance(original, staticmethod):
+            return staticmethod(self.hook.wrap(original.__func__, self._current))
+        return self.hook.wrap(original, self._current)
+
+    def restore(self) -> None:
+        """Give the original back, unless somebody's later patch holds ours."""
+        if self.applied and not self.covered:
+            setattr(self._owner, self.hook.name, self._original)
+            self._ours = self._original = _ABSENT
+
+    def door(self) -> Door:
+        """Say how this hook stands."""
+        if not self.applied:
+            return Door(str(self.hook), False, self.missing or "not installed")
+        above = "; a later patch sits on top" if self.covered else ""
+        if self._current() is None:
+            return Door(str(self.hook), False, f"passes through, since uninstalled{above}")
+        return Door(str(self.hook), True, self.hook.sees + above)

@@ -1,0 +1,171 @@
+"""litellm, guarded where it makes its bodies, and behind that on every httpx client it has.
+
+``litellm.client_session = GuardedClient()`` sees the bytes of the OpenAI SDK's traffic alone, and
+prevents no crash: litellm and the SDK serialize before httpx is reached. `install` stands where the
+body is still an object:
+
+* its ``json.dumps``, in the modules that make bodies, before SigV4 signs;
+* the ``json=`` of its HTTP handlers, and ``data=`` of its aiohttp handler;
+* the OpenAI SDK's encoding step;
+* and, for bytes, the request event hooks of every httpx client it makes or has.
+
+Of two ways to its ``json.dumps`` this takes one dispatching function in the json module, that looks
+at its caller, and not a ``json`` of our own in each of some 140 modules. It is one name, put and
+taken back in one step, from whatever thread; it also sees a function's own ``import json`` (the
+batches of Bedrock sign such a body), a module that is being imported at this moment, and one that
+comes later, with no import hook. The price is paid by everybody: 0.2 to 0.3 us per call of
+``json.dumps`` anywhere in the process.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import threading
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from body_guard.integrations._patch import Door, Patch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from body_guard._guard import Guard
+    from body_guard.core.policy import Policy
+
+__all__ = ["Coverage", "Door", "coverage", "install", "uninstall"]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Where the guard stands in litellm, and what goes past it.
+
+    Attributes:
+        doors: Every place, in the order in which a body meets them.
+        warnings: A sentence for each way out that is not over httpx and is open in this process.
+    """
+
+    doors: tuple[Door, ...]
+    warnings: tuple[str, ...]
+
+
+class _Installation:
+    """What is installed in this process: the guard of now, and the patches that ask for it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.guard: Guard | None = None
+        self.net: Any = None
+        self.patches: tuple[Patch, ...] = ()
+
+    def current(self) -> Guard | None:
+        return self.guard
+
+    def prepare(self) -> None:
+        if not self.patches:
+            from body_guard.integrations._litellm_clients import ClientNet
+            from body_guard.integrations._litellm_hooks import hooks
+
+            self.net = ClientNet(self.current)
+            self.patches = tuple(Patch(hook, self.current) for hook in hooks(self.net))
+
+
+_installation: Final = _Installation()
+
+
+def install(policy: Policy | None = None) -> None:
+    """Guard litellm in this process, from now on and until `uninstall`.
+
+    It can be called at any time, from any thread: before or after the first call, another
+    library's patches, or litellm's own lazy imports. Again with the same policy it does nothing
+    but guard what is new (a ``client_session`` set since); with another policy, that one counts.
+
+    Args:
+        policy: What must not leave; the default policy when None.
+
+    Raises:
+        ImportError: litellm is not installed.
+    """
+    try:
+        litellm = import_module("litellm")
+    except ModuleNotFoundError as error:
+        if error.name != "litellm":
+            raise
+        raise ImportError("litellm is not installed: pip install 'body-guard[litellm]'") from None
+    import httpx
+
+    from body_guard._guard import Guard
+
+    guard = Guard(httpx, policy)
+    with _installation.lock:
+        _installation.prepare()
+        _installation.guard = guard
+        for patch in _installation.patches:
+            patch.apply()
+        _installation.net.start(litellm)
+
+
+def uninstall() -> None:
+    """Give litellm, the OpenAI SDK and json every name back, and leave their clients alone."""
+    with _installation.lock:
+        _installation.guard = None
+        for patch in reversed(_installation.patches):
+            patch.restore()
+        if _installation.net is not None:
+            _installation.net.stop()
+
+
+def coverage() -> Coverage:
+    """Say where the guard stands, and what goes past it.
+
+    Returns:
+        A `Coverage`; nothing is imported or changed to find it out.
+    """
+    with _installation.lock:
+        doors = tuple(patch.door() for patch in _installation.patches)
+    return Coverage(
+        doors or (Door("litellm", False, "not installed: call install()"),), tuple(_warnings())
+    )
+
+
+def _warnings() -> Iterator[str]:
+    for present, sentence in _PAST_US:
+        if present():
+            yield sentence
+
+
+def _rust() -> bool:
+    configuration = sys.modules.get("litellm.rust_bridge.configuration")
+    return configuration is not None and bool(configuration.rust_enabled())
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+#: What is not sent over httpx: whether it can happen in this process, and what to say of it.
+_PAST_US: Final = (
+    (
+        _rust,
+        "litellm's Rust engine is enabled (LITELLM_RUST): Anthropic Messages calls leave without "
+        "passing any Python code that makes a body.",
+    ),
+    (
+        lambda: _installed("boto3"),
+        "boto3 sends SageMaker embeddings, Bedrock batches and files itself; a body is guarded "
+        "only where litellm makes it a string first.",
+    ),
+    (
+        lambda: _installed("websockets"),
+        "websockets carry the realtime APIs and are not guarded.",
+    ),
+    (
+        lambda: _installed("google-cloud-aiplatform"),
+        "The Vertex SDK sends the bodies of non-Gemini Vertex models itself, over gRPC.",
+    ),
+)

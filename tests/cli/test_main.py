@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import body_guard
+from body_guard.cli import main
+
+ROOT = Path(body_guard.__file__).parents[1]
+
+#: What an interpreter runs in which some modules are not installed.
+WITHOUT = """
+import sys
+for module in {missing!r}:
+    sys.modules[module] = None
+sys.argv = {argv!r}
+from body_guard.cli import main
+main()
+"""
+
+
+def run_without(missing: tuple[str, ...], *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = WITHOUT.format(missing=missing, argv=["body-guard", *arguments])
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments", "named"),
+    [
+        pytest.param(("click",), ("demo",), "click", id="click"),
+        pytest.param(("rich",), ("demo",), "rich", id="rich"),
+        pytest.param(("click", "rich"), (), "click and rich", id="click and rich"),
+        pytest.param(("litellm",), ("demo",), "litellm", id="litellm"),
+        pytest.param(("sentry_sdk",), ("demo",), "sentry_sdk", id="sentry_sdk"),
+        pytest.param(
+            ("litellm", "sentry_sdk"), ("demo",), "litellm and sentry_sdk", id="both libraries"
+        ),
+    ],
+)
+def test_what_is_missing_is_named(
+    missing: tuple[str, ...], arguments: tuple[str, ...], named: str
+) -> None:
+    """Without an extra the command says in one line what to install, and exits with 2."""
+    done = run_without(missing, *arguments)
+    assert done.stderr == f"body-guard needs {named}: pip install 'body-guard[demo]'\n"
+    assert done.stdout == ""
+    assert done.returncode == 2
+
+
+def test_help_needs_no_library() -> None:
+    """The help of the group works without litellm and sentry_sdk."""
+    done = run_without(("litellm", "sentry_sdk"), "--help")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "demo" in done.stdout
+
+
+def test_missing_module_in_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same from within a process: SystemExit(2), and the sentence on stderr."""
+    monkeypatch.setitem(sys.modules, "rich", None)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "body-guard needs rich: pip install 'body-guard[demo]'\n"
+
+
+def test_main_is_called_body_guard(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command calls itself by the name of its console script."""
+    monkeypatch.setattr(sys, "argv", ["anything", "--help"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith("Usage: body-guard ")
