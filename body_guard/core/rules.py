@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RESERVED", "Action", "Matcher", "Rule", "strings"]
 
-Action = Literal["remove", "reject"]
+Action = Literal["remove", "replace", "reject", "report"]
 
 #: Names of the findings that no rule of a policy makes (DESIGN section 2, and the limits).
 RESERVED: Final = frozenset(
@@ -48,8 +48,18 @@ class Rule:
         prefixes: Beginnings of member names, compared decoded and exactly.
         types: Qualified names, ``module.QualName``; a type matches by any class it stands on, so
             the library that defines it need not be imported.
-        action: ``remove`` takes the member out (an array element becomes null), ``reject``
-            refuses the whole body.
+        action: ``remove`` takes the member out (an array element becomes null), ``replace`` puts
+            ``replacement`` in its place, ``reject`` refuses the whole body, ``report`` leaves it
+            and says so.
+        scope: Where the rule holds: pointer globs of the object or array that the member stands
+            in. ``*`` is one segment, ``**`` any number of them, none too; ``/`` is the body
+            itself. ``("/", "/metadata/**")`` is the outermost object, and metadata with all below.
+        exceptions: Pointer globs of members that stay: ``**/_meta``.
+        protect: Whether to stay out of the zones where any name may be an application's own: the
+            properties of a JSON Schema, the arguments of a tool call.
+        replacement: For ``replace``: a string, number, boolean or None; or a function that is
+            given the path and the qualified type name, and gives one.
+        sees_value: Whether a ``replacement`` function is given the value too, as a third argument.
         owner: The distribution that puts such a thing into bodies.
         evidence: Where that can be read: an issue, a source line.
 
@@ -62,6 +72,11 @@ class Rule:
     prefixes: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     action: Action = "remove"
+    scope: tuple[str, ...] = ("**",)
+    exceptions: tuple[str, ...] = ()
+    protect: bool = False
+    replacement: object = None
+    sees_value: bool = False
     owner: str = ""
     evidence: str = ""
 

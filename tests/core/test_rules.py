@@ -67,15 +67,15 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "action": (
         {"name": "r", "keys": ("a",), "action": "mask"},
-        "Rule 'r': action 'mask' is none of ('remove', 'reject').",
+        "Rule 'r': action 'mask' is none of ('remove', 'replace', 'reject', 'report').",
     ),
     "action-none": (
         {"name": "r", "keys": ("a",), "action": None},
-        "Rule 'r': action None is none of ('remove', 'reject').",
+        "Rule 'r': action None is none of ('remove', 'replace', 'reject', 'report').",
     ),
     "action-unhashable": (
         {"name": "r", "keys": ("a",), "action": []},
-        "Rule 'r': action [] is none of ('remove', 'reject').",
+        "Rule 'r': action [] is none of ('remove', 'replace', 'reject', 'report').",
     ),
     **{
         f"type-{name}": (
