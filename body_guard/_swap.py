@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from body_guard._doors import AsyncClientDoor, ClientDoor, SyncClientDoor
 from body_guard._guard import Guard
-from body_guard.core.policy import DEFAULT
+from body_guard._load import default_policy
 
 if TYPE_CHECKING:
     from body_guard._request import Library
@@ -45,7 +45,7 @@ def guard(client: _Client, policy: Policy | None = None) -> _Client:
     if issubclass(original, ClientDoor):  # built guarded: it holds its guard itself
         client._body_guard = Guard(original._library, policy)  # type: ignore[attr-defined]
         return client
-    client.__class__ = _guarded_class(original, DEFAULT if policy is None else policy)
+    client.__class__ = _guarded_class(original, default_policy() if policy is None else policy)
     return client
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from body_guard.core.errors import PolicyError
 from body_guard.core.rules import Rule
 
-__all__ = ["SENTRY"]
+__all__ = ["SENTRY", "preset"]
 
 #: On by default. Both prefixes are Sentry's own and mean nothing to any provider. The second is
 #: not covered by the first: sentry_sdk writes it into botocore's and httplib's objects.
@@ -18,3 +19,14 @@ SENTRY: Final = (
         evidence="https://github.com/getsentry/sentry-python/issues/6596",
     ),
 )
+
+
+def preset(name: str) -> tuple[Rule, ...]:
+    """Give the rules of a preset.
+
+    Raises:
+        PolicyError: There is none of this name.
+    """
+    if name == "sentry":
+        return SENTRY
+    raise PolicyError(f"There is no preset {name!r}; there are sentry.")
