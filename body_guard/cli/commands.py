@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from body_guard.cli import require
+from body_guard.cli.presets import presets
 
 __all__ = ["group"]
 
@@ -35,3 +36,6 @@ def doctor() -> None:
     from body_guard.cli.doctor import run
 
     raise SystemExit(run())
+
+
+group.add_command(presets)
