@@ -127,14 +127,16 @@ def _guarded_class(original: type, policy: Policy) -> type:
     known = by_policy.get(policy)
     if known is None:
         sdk = sdk_of(original)
+        bases: tuple[type, ...] = (original,)
         if sdk is None:
             library, door = _family(original)
+            bases = (door, original)
             own: dict[str, Any] = {"_body_guard": Guard(library, policy), "_library": library}
         else:
-            door, own = _of_sdk(original, sdk, policy)
+            own = _of_sdk(original, sdk, policy)
         known = by_policy[policy] = type(original)(
             original.__name__,
-            (door, original),
+            bases,
             {
                 "__doc__": original.__doc__,
                 "__module__": original.__module__,
@@ -146,25 +148,20 @@ def _guarded_class(original: type, policy: Policy) -> type:
     return known
 
 
-def _of_sdk(original: Any, sdk: SDK, policy: Policy) -> tuple[type, dict[str, Any]]:
-    """Give what stands in front of a class of an SDK's clients, and what else is in the class."""
-    from body_guard.integrations._stainless import AsyncDoor, SyncDoor
+def _of_sdk(original: Any, sdk: SDK, policy: Policy) -> dict[str, Any]:
+    """Give what a guarded class of an SDK's clients has of its own."""
+    from body_guard.integrations._stainless import methods
 
-    is_async = any(base.__name__ == "AsyncAPIClient" for base in original.__mro__)
     library: Any = sys.modules.get("httpx") or sys.modules["httpx2"]  # others are seen by request
 
-    @wraps(original.__init__)  # the signature too: openai asks a class for it before it copies
+    @wraps(original.__init__)  # with its signature: openai asks a class for it before it copies
     def __init__(self: Any, *args: Any, **options: Any) -> None:  # noqa: N807
         original.__init__(self, *args, **options)
         for beneath in http_clients(self, sdk):
             if not issubclass(type(beneath), ClientDoor):  # a copy may have been given its own
                 _hold(beneath, self, policy)
 
-    return AsyncDoor if is_async else SyncDoor, {
-        "__init__": __init__,
-        "_body_guard": Guard(library, policy),
-        "_body_guard_sdk": sdk.name,
-    }
+    return {"__init__": __init__, **methods(original, Guard(library, policy), sdk.name)}
 
 
 def _family(kind: type) -> tuple[Library, type[ClientDoor]]:

@@ -3,7 +3,7 @@
 ``request`` copies the options for each attempt, hands them to ``_prepare_options`` ("Hook for
 mutating the given options") and then to ``_build_request``, which encodes the body itself and gives
 bytes to httpx. So a live object crashes before any HTTP client is reached, and here is where it can
-be taken out: `SyncDoor` and `AsyncDoor` for one client, `hooks` for a whole process.
+be taken out: `methods` for one client, `hooks` for all of a process.
 
 What the SDK's encoder can write (datetimes, pydantic models) is legal here and stays, and so does
 what tells the SDK to leave a field out.
@@ -11,7 +11,9 @@ what tells the SDK to leave a field out.
 
 from __future__ import annotations
 
+import inspect
 import sys
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, time
 from decimal import Decimal
@@ -20,20 +22,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
+from body_guard._doors import found_above, known_above
 from body_guard._guard import Guard
 from body_guard.core.report import CLEAN
 from body_guard.integrations._encoding import encoded, pending, prepared
 from body_guard.integrations._patch import Hook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from body_guard.core.report import Report
     from body_guard.integrations._patch import Current
 
     Convert = Callable[[Any], object]
 
-__all__ = ["AsyncDoor", "Door", "SyncDoor", "convert_of", "guard_of", "hooks"]
+__all__ = ["convert_of", "guard_of", "hooks", "methods"]
 
 #: The fields of the options that become a body: the SDK merges the second into the first.
 _FIELDS: Final = ("json_data", "extra_json")
@@ -52,68 +55,62 @@ class _Cleaned(NamedTuple):
 _cleaned: Final[ContextVar[_Cleaned | None]] = ContextVar("body_guard_cleaned", default=None)
 
 
-class Door:
-    """Judges what a client makes requests of; stands in front of an SDK's client class.
+def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
+    """Give the methods that a guarded class has of its own.
 
-    Attributes:
-        _body_guard: Judges.
-        _body_guard_sdk: The SDK's package.
+    Functions of this very class, and not a class in front of it: an object whose class has generic
+    bases, as these have, cannot be given a class that begins with another base.
+
+    Args:
+        original: The class of an SDK's clients that is to be guarded.
+        guard: Judges.
+        sdk: The SDK's package.
     """
 
-    _body_guard: Guard
-    _body_guard_sdk: str
+    def clean(options: Any) -> _Cleaned:
+        __tracebackhide__ = True
+        found: list[Report] = []
+        with _waiting(found):
+            _clean(guard, options, sdk)
+        return _Cleaned(_values(options), found)
 
-    if not TYPE_CHECKING:
+    # Before the SDK's own, since AnthropicBedrock's makes a deep copy, and Azure's no super() call.
+    if inspect.iscoroutinefunction(original._prepare_options):
 
-        def _build_request(self, options, *args, **more):
+        @wraps(original._prepare_options)
+        async def _prepare_options(self: Any, options: Any) -> Any:
             __tracebackhide__ = True
-            earlier = _cleaned.get()
-            _cleaned.set(None)
-            found = [] if earlier is None else earlier.found
-            if earlier is None or not _are(_values(options), earlier.values):
-                # This SDK has no such hook, or one beneath ours has put something else in.
-                found += self._body_guard_clean(options).found
-            request = super()._build_request(options, *args, **more)
-            # A stream is for the HTTP client's send, which may read it; what is known is told now.
-            guard = guard_of(request, self._body_guard)
-            guard.judge(request, sum(found, CLEAN), streams=bool(found))
-            return request
-
-        def _body_guard_clean(self, options):
-            __tracebackhide__ = True
-            found = []
-            token = pending.set(found)
-            try:
-                _clean(self._body_guard, options, self._body_guard_sdk)
-            finally:
-                pending.reset(token)
-            return _Cleaned(_values(options), found)
-
-
-class SyncDoor(Door):
-    """A guarded client of an SDK."""
-
-    if not TYPE_CHECKING:
-
-        def _prepare_options(self, options):
-            __tracebackhide__ = True
-            cleaned = self._body_guard_clean(options)  # AnthropicBedrock's own makes a deep copy
-            options = super()._prepare_options(options)
+            cleaned = clean(options)
+            options = await original._prepare_options(self, options)
             _cleaned.set(cleaned)
             return options
 
+    else:
 
-class AsyncDoor(Door):
-    """A guarded async client of an SDK."""
-
-    if not TYPE_CHECKING:
-
-        async def _prepare_options(self, options):
+        @wraps(original._prepare_options)
+        def _prepare_options(self: Any, options: Any) -> Any:
             __tracebackhide__ = True
-            cleaned = self._body_guard_clean(options)
-            options = await super()._prepare_options(options)
+            cleaned = clean(options)
+            options = original._prepare_options(self, options)
             _cleaned.set(cleaned)
             return options
+
+    @wraps(original._build_request)
+    def _build_request(self: Any, options: Any, *args: Any, **more: Any) -> Any:
+        __tracebackhide__ = True
+        earlier = _cleaned.get()
+        _cleaned.set(None)
+        found = [] if earlier is None else earlier.found
+        if earlier is None or not _are(_values(options), earlier.values):
+            found += clean(options).found  # the SDK's own hook has put in something else
+        with _waiting(found):
+            request = original._build_request(self, options, *args, **more)
+            # A stream is for the HTTP client's send, which may read it.
+            known = known_above()
+            guard_of(request, guard).judge(request, known, streams=known != CLEAN)
+        return request
+
+    return {"_prepare_options": _prepare_options, "_build_request": _build_request}
 
 
 def guard_of(request: Any, guard: Guard) -> Guard:
@@ -148,15 +145,11 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
             guard = current()
             if guard is None:
                 return original(self, options, *args, **more)
-            found: list[Report] = []
-            token = pending.set(found)
-            try:
+            with _waiting([]):
                 if options.files or convert_of(sdk) is None:  # else openapi_dumps will see it
                     _clean(guard, options, sdk)
                 request = original(self, options, *args, **more)
-            finally:
-                pending.reset(token)
-            guard_of(request, guard).judge(request, sum(found, CLEAN))
+                guard_of(request, guard).judge(request, known_above())
             return request
 
         return _build_request
@@ -170,6 +163,21 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
             f"forms of {title}, as objects; all its requests, as bytes",
         ),
     )
+
+
+@contextmanager
+def _waiting(found: list[Report]) -> Iterator[None]:
+    """Keep what is found for the first who judges the request that is being built."""
+    above = found_above.get()
+    if above is not None:  # this client is guarded, and so is its SDK
+        above += found
+        found = above
+    tokens = found_above.set(found), pending.set(found)
+    try:
+        yield
+    finally:
+        found_above.reset(tokens[0])
+        pending.reset(tokens[1])
 
 
 def _values(options: Any) -> tuple[Any, ...]:
