@@ -7,18 +7,21 @@ by ``await``. The guard stands on the class where `guard` swapped it in, so that
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from body_guard._audit import ENCODING_ERRORS, note
 from body_guard._guard import Guard
 from body_guard._reporting import deliver
 from body_guard._request import destination, json_is_used
+from body_guard.core.report import CLEAN
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from body_guard._request import Library
     from body_guard.core.policy import Policy
+    from body_guard.core.report import Report
 
 __all__ = [
     "AsyncClientDoor",
@@ -26,7 +29,23 @@ __all__ = [
     "ClientDoor",
     "SyncClientDoor",
     "SyncTransportDoor",
+    "found_above",
+    "known_above",
 ]
+
+#: What was found in the value that a request is being built of, before an SDK encoded it: who
+#: judges the request first tells it too, so that there is one report.
+found_above: Final[ContextVar[list[Report] | None]] = ContextVar("body_guard_above", default=None)
+
+
+def known_above() -> Report:
+    """Take what was found above, if it has not been told."""
+    found = found_above.get()
+    if not found:
+        return CLEAN
+    known = sum(found, CLEAN)
+    found.clear()
+    return known
 
 
 class ClientDoor:
@@ -55,7 +74,9 @@ class ClientDoor:
         guard = self._body_guard
         if not json_is_used(options):
             request = build(*args, **options)
-            guard.judge(request, streams=False)  # those are for send, which may read them
+            known = known_above()
+            # A stream is for send, which may read it; unless there is something to tell.
+            guard.judge(request, known, streams=known != CLEAN)
             return request
         value, extensions = options["json"], options.get("extensions")
         policy, host = guard.policy_for(extensions), ""
