@@ -1,8 +1,9 @@
-"""mode="audit": looks without consequences, and notes on the errors that bodies cause themselves."""
+"""mode="audit": looks without consequences, and notes on the errors that bodies cause."""
 
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,16 +13,18 @@ from body_guard.core.report import told
 from body_guard.core.sanitizer import Sanitizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from body_guard.core.report import Report
 
-__all__ = ["ENCODING_ERRORS", "audited", "note"]
+__all__ = ["ENCODING_ERRORS", "audited", "note", "noted"]
 
 _log: Final = logging.getLogger("body_guard")
 
 #: What an encoder raises over a value that it cannot write.
-ENCODING_ERRORS: Final = (TypeError, ValueError, RecursionError)
+ENCODING_ERRORS: Final[tuple[type[Exception], ...]] = (TypeError, ValueError, RecursionError)
+
+_BEGINNING: Final = "body_guard, in an audit:"
 
 
 def audited(look: Callable[[], tuple[object, Report]]) -> Report:
@@ -51,6 +54,8 @@ def note(
         convert: What the encoder makes of values that JSON does not know.
     """
     __tracebackhide__ = True
+    if any(_BEGINNING in text for text in getattr(error, "__notes__", ())):
+        return  # a door above or below this one has said it
     # No rules: they would stop at a member that they take out, and not say what is inside.
     look = Sanitizer(Policy((), convert=convert)).prepare
     try:
@@ -59,5 +64,24 @@ def note(
         return
     found = [finding for finding in report.findings if finding.action != "report"]
     if found:
-        text = f"body_guard, in an audit: no encoder can write {told(found, most=10)} of this body."
+        text = f"{_BEGINNING} no encoder can write {told(found, most=10)} of this body."
         getattr(error, "add_note", _log.warning)(text)
+
+
+@contextmanager
+def noted(
+    bodies: Sequence[object], convert: Callable[[Any], object] | None = None
+) -> Iterator[None]:
+    """Do as `note` for an error of what is done inside.
+
+    Args:
+        bodies: What is about to be encoded by somebody else; none where the policy enforces.
+        convert: As of `note`.
+    """
+    __tracebackhide__ = True
+    try:
+        yield
+    except ENCODING_ERRORS as error:
+        for body in bodies:
+            note(error, body, convert)
+        raise

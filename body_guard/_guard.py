@@ -76,9 +76,7 @@ class Guard:
                 return override.for_host(host)
         return self.policy.for_host(host)
 
-    def encode(
-        self, value: object, extensions: Any, host: str = ""
-    ) -> tuple[bytes, Report] | None:
+    def encode(self, value: object, extensions: Any, host: str = "") -> tuple[bytes, Report] | None:
         """Encode a value for a body, sanitized; None when it is to be sent unguarded.
 
         Only where the policy enforces: in an audit, the library encodes the value as it is.
@@ -186,7 +184,7 @@ class Guard:
         known: Report = CLEAN,
         encoded: Policy | None = None,
     ) -> tuple[tuple[bytes, dict[str, str]] | None, Report]:
-        """Give a request's body and digests as they may leave, or None where they may as they are."""
+        """Give a request's body and digests as they may leave; None where they may as they are."""
         content, report = bodies[0], known
         if encoded is None or encoded != policy:
             sanitizer, headers = sanitizer_for(policy), request.headers

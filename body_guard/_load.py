@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.errors import PolicyError
+from body_guard.core.hosts import checked
 from body_guard.core.policy import DEFAULT, Policy
 from body_guard.core.presets import preset
 from body_guard.core.rules import Rule
@@ -122,7 +123,8 @@ class _Reader:
             given["on_report"] = self._functions(given["on_report"], _at(place, "on_report"))
         if "hosts" in given:
             given["hosts"] = self._hosts(given["hosts"], _at(place, "hosts"))
-        return self._built(Policy, given, {}, place)
+        policy: Policy = self._built(Policy, given, {}, place)
+        return policy
 
     def _presets(self, names: Any, place: str) -> list[Rule]:
         place = _at(place, "presets")
@@ -131,33 +133,39 @@ class _Reader:
             try:
                 rules += preset(name)
             except PolicyError as error:
-                self._fail(place, str(error))
+                raise self._error(place, str(error)) from None
         return rules
 
     def _rules(self, tables: Any, place: str) -> list[Rule]:
         place = _at(place, "rules")
         if not isinstance(tables, list):
-            self._fail(place, f"takes tables, [[{place}]], not {_kind(tables)}.")
+            raise self._error(place, f"takes tables, [[{place}]], not {_kind(tables)}.")
         rules = []
         for number, table in enumerate(tables):
             here = f"{place}[{number}]"
             if not isinstance(table, dict):
-                self._fail(here, f"takes a table, not {_kind(table)}.")
+                raise self._error(here, f"takes a table, not {_kind(table)}.")
             self._check_names(table, [field.name for field in fields(Rule)], here)
             if "name" not in table:
-                self._fail(here, "a rule needs a name.")
+                raise self._error(here, "a rule needs a name.")
             base = {"name": table["name"], "keys": ("key",)}
             rules.append(self._built(Rule, table, base, here))
         return rules
 
     def _hosts(self, tables: Any, place: str) -> dict[str, Policy]:
         if not isinstance(tables, dict):
-            self._fail(place, f'takes tables, [{place}."*.example.com"], not {_kind(tables)}.')
+            raise self._error(place, f'takes tables, [{place}."*.x.com"], not {_kind(tables)}.')
         hosts = {}
         for host, table in tables.items():
             here = _at(place, host)
             if not isinstance(table, dict):
-                self._fail(here, f"takes a table, not {_kind(table)}.")
+                raise self._error(here, f"takes a table, not {_kind(table)}.")
+            if "hosts" in table:
+                raise self._error(_at(here, "hosts"), "a host's policy has no hosts of its own.")
+            try:
+                checked(host)
+            except PolicyError as error:
+                raise self._error(here, str(error).removeprefix("hosts: ")) from None
             hosts[host] = self.policy(table, here)
         return hosts
 
@@ -168,25 +176,26 @@ class _Reader:
     def _function(self, table: Mapping[str, str], name: Any, place: str) -> Any:
         if not isinstance(name, str) or name not in table:
             known = ", ".join(f'"{known}"' for known in table)
-            self._fail(place, f"{name!r} is no function that a file can name; there is {known}.")
+            raise self._error(place, f"{name!r} is no function a file can name; there is {known}.")
         module, _, function = table[name].partition(":")
         try:
             return getattr(import_module(module), function)
         except ImportError as error:
-            message = f"{name!r} needs what is not installed ({error})."
-        return self._fail(place, message)
+            raise self._error(place, f"{name!r} needs what is missing: {error}.") from None
 
     def _strings(self, value: Any, place: str) -> list[str]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self._fail(place, f"takes an array of strings, not {_kind(value)}.")
+            raise self._error(place, f"takes an array of strings, not {_kind(value)}.")
         return list(value)
 
     def _check_names(self, table: Mapping[str, Any], names: list[str], place: str) -> None:
         for key in table:
             if key not in names:
                 close = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-                hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names)}."
-                self._fail(_at(place, key), f"there is no such key{hint}")
+                hint = (
+                    f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names)}."
+                )
+                raise self._error(_at(place, key), f"there is no such key{hint}")
 
     def _built(
         self,
@@ -198,11 +207,11 @@ class _Reader:
         try:
             return kind(**given)
         except PolicyError as error:
-            message = str(error)
-        self._fail(_at(place, _culprit(kind, given, base, message)), message)
+            key = _culprit(kind, given, base, str(error))
+            raise self._error(_at(place, key), str(error)) from None
 
-    def _fail(self, place: str, message: str) -> Any:
-        raise PolicyError(f"{self._name}: {place}: {message}" if place else f"{self._name}: {message}")
+    def _error(self, place: str, message: str) -> PolicyError:
+        return PolicyError(": ".join(filter(None, (self._name, place, message))))
 
 
 def _culprit(
@@ -228,5 +237,12 @@ def _at(place: str, key: str) -> str:
 
 
 def _kind(value: object) -> str:
-    names = {dict: "a table", list: "an array", str: "a string", bool: "a boolean"}
-    return names.get(type(value), f"a {type(value).__name__}")
+    names = {
+        bool: "a boolean",
+        dict: "a table",
+        float: "a float",
+        int: "an integer",
+        list: "an array",
+        str: "a string",
+    }
+    return names.get(type(value), "a date or time")

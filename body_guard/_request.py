@@ -34,7 +34,7 @@ class Library(Protocol):
     SyncByteStream: type[Any]
     AsyncByteStream: type[Any]
     Headers: type[Any]
-    InvalidURL: type[Exception]
+    InvalidURL: type[Any]
     URL: type[Any]
 
 
