@@ -206,9 +206,7 @@ def _clean(guard: Guard, options: Any, sdk: str) -> None:
             setattr(options, name, cleaned)
 
 
-def _given(
-    guard: Guard, value: Any, convert: Convert | None, left_out: tuple[type, ...]
-) -> object:
+def _given(guard: Guard, value: Any, convert: Convert | None, left_out: tuple[type, ...]) -> object:
     """Clean a value but for the members that tell the SDK to leave out what it would send."""
     __tracebackhide__ = True
     if not issubclass(type(value), dict):
@@ -220,7 +218,7 @@ def _given(
     if cleaned is given:
         return value
     return {
-        name: cleaned[name] if name in cleaned else item
+        name: cleaned.get(name, item)
         for name, item in value.items()
         if name in cleaned or name not in given
     }
