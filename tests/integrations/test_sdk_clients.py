@@ -11,12 +11,12 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import pydantic
 import pytest
-from sdk_clients import CANDIDATES, MESSAGES, ROWS, Row, Steps
 
 import body_guard
 from body_guard import BodyRejectedError, Policy, Rule
@@ -24,6 +24,7 @@ from body_guard._doors import AsyncTransportDoor, ClientDoor, SyncTransportDoor
 from body_guard._sdks import SDKS, http_clients
 
 from llm_provider import LLMProvider, llm_provider
+from sdk_rows import CANDIDATES, MESSAGES, ROWS, Row, Steps
 
 REFUSING = Policy((Rule("no", keys=("no",), action="reject"),))
 STRICT = Policy((Rule("strict", keys=("strict",)),))
@@ -32,6 +33,8 @@ ENCODED_ALREADY = [row for row in ROWS if not row.sdk.is_stainless]
 PLAIN = [row for row in STAINLESS if not row.cloud]
 OPENAI = [row for row in PLAIN if row.package == "openai"]
 SIGNING = [row for row in STAINLESS if row.kind.endswith(("AnthropicBedrock", "BedrockOpenAI"))]
+
+STREAMING = [row for row in STAINLESS if not row.kind.endswith("AnthropicBedrock")]  # not SSE
 
 #: Headers that differ from call to call.
 FLEETING = {"authorization", "x-amz-date", "idempotency-key", "x-stainless-read-timeout"}
@@ -179,7 +182,7 @@ def test_what_the_sdk_itself_writes_stays(row: Row, provider: LLMProvider) -> No
 @each_plain
 def test_what_tells_the_sdk_to_leave_a_field_out(row: Row, provider: LLMProvider) -> None:
     """Omit in extra_body takes a field away that would be sent; NotGiven stays unsent."""
-    types = __import__(f"{row.package}._types", fromlist=["Omit"])
+    types = import_module(f"{row.package}._types")
     named = "stop_sequences" if row.package == "anthropic" else "stop"
     unsent = "system" if row.package == "anthropic" else "top_p"
     extra = {named: types.Omit(), "a": 1, "_sentry_x": object()}
@@ -325,11 +328,9 @@ def test_a_retry_is_clean_and_keeps_its_key(row: Row, provider: LLMProvider) -> 
     assert len(keys) == 1
 
 
-@each_stainless
+@pytest.mark.parametrize("row", STREAMING, ids=str)
 def test_streaming(row: Row, provider: LLMProvider) -> None:
     """A streamed answer arrives, of a clean body."""
-    if row.kind.endswith("AnthropicBedrock"):
-        pytest.skip("streams in AWS's own framing")
 
     def act(client: Any) -> Steps:
         body_guard.guard(client)
@@ -577,6 +578,84 @@ def test_openai_takes_both_families(row: Row, name: str, provider: LLMProvider) 
     row.act(make, act)
     assert [json.loads(body)["a"] for body in provider.bodies] == [1, 1]
     assert not any(b"_sentry_" in body or b"live" in body for body in provider.bodies)
+
+
+@each_plain
+def test_a_body_that_is_no_dict(row: Row, provider: LLMProvider) -> None:
+    """A model and a list are judged; a GET has no body, whatever its options say."""
+
+    def act(client: Any) -> Steps:
+        body_guard.guard(client)
+        yield client.post("/x", cast_to=object, body=[1, object(), {"_sentry_x": 1}])
+        yield client.post("/x", cast_to=object, body=Model(a=2))
+        yield client.get("/x", cast_to=object, options={"extra_json": {"live": object()}})
+
+    with body_guard.collect() as reports:
+        row.run(act, provider.url)
+    assert provider.bodies == [b"[1,null,{}]", b'{"a":2}', b""]
+    assert [len(report.findings) for report in reports] == [2, 0, 0]
+
+
+@each_plain
+def test_nothing_found_beside_what_is_left_out(row: Row, provider: LLMProvider) -> None:
+    """Omit is of no rule."""
+    types = import_module(f"{row.package}._types")
+
+    def act(client: Any) -> Steps:
+        body_guard.guard(client)
+        yield row.call(client, {"x": types.Omit(), "a": 1})
+
+    with body_guard.collect() as reports:
+        row.run(act, provider.url)
+    assert sent(provider) == {"a": 1}
+    assert [report.findings for report in reports] == [()]
+
+
+@each_plain
+def test_what_an_override_puts_in(row: Row, provider: LLMProvider) -> None:
+    """A subclass of the user's may put a body of its own into the options: judged once more."""
+    kind = getattr(import_module(row.package), row.kind)
+
+    class Mine(kind):  # type: ignore[misc, valid-type]
+        def _prepare_options(self, options: Any) -> Any:
+            options.json_data = {**options.json_data, "mine": object(), "b": 2}
+            return super()._prepare_options(options)
+
+    def make() -> Any:
+        return Mine(base_url=provider.url, **row.options)
+
+    def act(client: Any) -> Steps:
+        body_guard.guard(client)
+        yield row.call(client, {"live": object(), "a": 1})
+
+    with body_guard.collect() as reports:
+        row.act(make, act)
+    assert sent(provider) == {"b": 2, "a": 1}
+    (report,) = reports
+    assert [finding.path for finding in report.findings] == ["/live", "/mine"]
+
+
+@pytest.mark.parametrize("row", OPENAI, ids=str)
+def test_a_stream_is_read_by_the_client_beneath(row: Row, provider: LLMProvider) -> None:
+    """content= may be a generator, which Policy(buffer=) has read in send."""
+
+    def chunks() -> Iterator[bytes]:
+        yield b'{"_sentry_x": 1, '
+        yield b'"a": 1}'
+
+    async def achunks() -> Any:
+        for chunk in chunks():
+            yield chunk
+
+    def act(client: Any) -> Steps:
+        body_guard.guard(client, Policy(buffer=1000))
+        content = achunks() if row.is_async else chunks()
+        yield client.post("/x", cast_to=object, content=content)
+
+    with body_guard.collect() as reports:
+        row.run(act, provider.url)
+    assert provider.bodies == [b'{ "a": 1}']
+    assert [report.judged for report in reports] == [True]
 
 
 def test_what_is_no_client_of_an_sdk() -> None:
