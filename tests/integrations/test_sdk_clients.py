@@ -8,10 +8,10 @@ from __future__ import annotations
 import copy
 import datetime
 import json
-import os
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +26,7 @@ from body_guard._sdks import SDKS, http_clients
 from llm_provider import LLMProvider, llm_provider
 from sdk_rows import CANDIDATES, MESSAGES, ROWS, Row, Steps
 
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 REFUSING = Policy((Rule("no", keys=("no",), action="reject"),))
 STRICT = Policy((Rule("strict", keys=("strict",)),))
 STAINLESS = [row for row in ROWS if row.sdk.is_stainless]
@@ -69,10 +70,26 @@ def sent(provider: LLMProvider) -> Any:
     return value
 
 
-def test_what_the_cell_is_for_is_here() -> None:
-    """In a cell of the matrix, every kind of client of its SDKs is tested."""
-    wanted = os.environ.get("BODY_GUARD_SDKS", "").split()
-    assert [row for row in CANDIDATES if row.package in wanted and row not in ROWS] == []
+def test_every_client_of_an_sdk_that_is_here() -> None:
+    """Where an SDK is installed, each kind of its clients is tested; a typo hides none."""
+    assert ROWS
+    here = {row.package for row in ROWS}
+    assert [row for row in CANDIDATES if row.package in here and row not in ROWS] == []
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.is_async], ids=str)
+def test_the_readme_says_what_is_tested_here(row: Row) -> None:
+    """The table's row of this SDK and release: its client, its library, what is taken out."""
+    (line,) = re.findall(rf"^\| {row.package} {row.major}\b(.*) \|$", README, re.MULTILINE)
+    clients, stands_on, guarded_by, taken, refusal = line.split(" | ")
+    assert f"`{row.kind}`" in clients or clients == ": the same"
+    assert re.split("[;, ]", stands_on)[0] == row.library.__name__
+    assert ("too" in stands_on) is row.sdk.takes_both
+    assert guarded_by == "`guard(client)`"
+    assert taken == ("objects, keys" if row.sdk.is_stainless else "keys")
+    attempts = AT_TRANSPORT.get(f"{row.package}-{row.major}")
+    wrapped = f"`APIConnectionError` after {attempts} attempts"
+    assert refusal == (wrapped if attempts else "as itself")
 
 
 @each_stainless
