@@ -151,6 +151,19 @@ def test_a_key_where_the_sdk_has_no_hook(row: Row, provider: LLMProvider) -> Non
     assert b"_sentry_x" in dirty
 
 
+@pytest.mark.parametrize("row", ENCODED_ALREADY, ids=str)
+def test_an_object_where_the_sdk_has_no_hook(row: Row, provider: LLMProvider) -> None:
+    """mistralai leaves it out with all that it is in, cohere writes out its attributes."""
+
+    def act(client: Any) -> Steps:
+        body_guard.guard(client)
+        yield row.call(client, {"live": SimpleNamespace(name="n", _sentry_x=1), "a": 1})
+
+    row.run(act, provider.url)
+    expected = {} if row.package == "mistralai" else {"live": {"name": "n"}, "a": 1}
+    assert sent(provider) == expected
+
+
 @each
 def test_a_clean_body_is_what_it_was(row: Row, provider: LLMProvider) -> None:
     """The same bytes, and the same headers in the same order."""
@@ -455,6 +468,24 @@ def test_nan_and_surrogates(row: Row, provider: LLMProvider) -> None:
 
     row.run(act, provider.url)
     assert sent(provider) == {"n": None, "s": "\ufffd"}
+
+
+@each_plain
+def test_a_cycle(row: Row, provider: LLMProvider) -> None:
+    """Its closing edge is removed; anthropic 2 refuses it before any hook is asked."""
+    cycle: dict[str, Any] = {"a": 1}
+    cycle["self"] = cycle
+    refused = row.package == "anthropic" and row.major >= 2
+
+    def act(client: Any) -> Steps:
+        body_guard.guard(client)
+        try:
+            yield row.call(client, {"cycle": cycle})
+        except ValueError:
+            assert refused
+
+    row.run(act, provider.url)
+    assert [json.loads(body)["cycle"] for body in provider.bodies] == [{"a": 1}] * (not refused)
 
 
 @each
