@@ -405,9 +405,9 @@ def test_what_converts_is_judged_by_its_place_too() -> None:
 def test_odd_names_are_names_as_json_writes_them() -> None:
     """A glob meets an int key by its digits, half a character by its stand-in."""
     rule = Rule("r", keys=("1", "true", "\ufffd"), scope=("/2/null",), action="report")
-    body = {2: {None: {1: "a", True: "b", "\ud800": "c"}}, 1: "d"}
+    body = {2: {None: {1: "a", "\ud800": "c"}, 1: "d"}, "null": {True: "b"}}
     value, report = Sanitizer(Policy((rule,))).sanitize(body)
-    assert value == {2: {None: {1: "b", "\ufffd": "c"}}, 1: "d"}  # 1 == True in a dict
+    assert value == {2: {None: {1: "a", "\ufffd": "c"}, 1: "d"}, "null": {True: "b"}}
     assert [(found.path, found.rule) for found in report.findings] == [
         ("/2/null/1", "r"),
         ("/2/null/\\ud800", "r"),
