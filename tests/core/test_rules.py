@@ -295,6 +295,8 @@ def test_all_names_are_collected_once() -> None:
     """For one look at a member's name."""
     assert MATCHER.prefixes == ("_x_", "_x_y", "_z")
     assert MATCHER.keys == {"a", "both", "_x_exact", "ü"}
+    assert MATCHER.starts == {"_x_"}
+    assert MATCHER.short == ("_z",)
     assert Matcher((FIRST, Rule("again", prefixes=("_x_",)))).prefixes == ("_x_",)
     empty = Matcher(())
     assert (empty.prefixes, empty.keys, empty.key("a"), empty.type(int)) == ((), set(), None, None)
