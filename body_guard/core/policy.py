@@ -8,18 +8,30 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from body_guard.core.errors import PolicyError
 from body_guard.core.presets import SENTRY
 from body_guard.core.rules import Rule, strings
+from body_guard.core.schema import Provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from body_guard.core.report import Report
 
-__all__ = ["DEFAULT", "LookInto", "OnError", "OnLimit", "Policy", "Unserializable"]
+__all__ = [
+    "DEFAULT",
+    "LookInto",
+    "OnError",
+    "OnLimit",
+    "Policy",
+    "SchemaAction",
+    "Stringified",
+    "Unserializable",
+]
 
 Unserializable = Literal["remove", "reject"]
 OnError = Literal["block", "send"]
 OnLimit = Literal["refuse", "send"]
 LookInto = Literal["compressed", "form", "multipart"]
+SchemaAction = Literal["report", "remove", "reject"]
+Stringified = Literal["off", "report", "reject"]
 
 _MIB: Final = 2**20
 
@@ -46,6 +58,12 @@ class Policy:
         look_into: Bodies to judge that are opaque by default: ``form`` (urlencoded pairs),
             ``multipart`` (JSON parts, and the names of parts), ``compressed`` (gzip, deflate; br
             and zstd where the libraries brotli and zstandard are installed).
+        schema: ``"openai"`` or ``"anthropic"``: look for members that the provider's API does not
+            know, in the outermost object, in messages or input items, in metadata. Bytes are parsed
+            for it, each body whole; JSON lines are not looked at.
+        schema_action: What to do with those: ``report``, ``remove`` or ``reject``.
+        stringified: Whether to look for text that is the ``repr`` of a live object from end to end,
+            ``<coroutine object f at 0x7f...>``: ``report`` it, or ``reject`` the body.
 
     Raises:
         PolicyError: Something above makes no sense; the message says what.
@@ -61,6 +79,9 @@ class Policy:
     on_limit: OnLimit = "refuse"
     buffer: int = 0
     look_into: tuple[LookInto, ...] = ()
+    schema: Provider | None = None
+    schema_action: SchemaAction = "report"
+    stringified: Stringified = "off"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", _rules(self.rules))
@@ -80,6 +101,14 @@ class Policy:
         object.__setattr__(self, "look_into", strings("look_into", self, "look_into"))
         for kind in self.look_into:
             _one_of("look_into", kind, get_args(LookInto))
+        if self.schema is not None:
+            _one_of("schema", self.schema, get_args(Provider))
+            if any(rule.name == f"{self.schema}-schema" for rule in self.rules):
+                raise PolicyError(
+                    f"A rule is named '{self.schema}-schema', as are findings of schema."
+                )
+        _one_of("schema_action", self.schema_action, get_args(SchemaAction))
+        _one_of("stringified", self.stringified, get_args(Stringified))
         try:
             hash(self)
         except TypeError:
