@@ -103,9 +103,10 @@ class Policy:
             _one_of("look_into", kind, get_args(LookInto))
         if self.schema is not None:
             _one_of("schema", self.schema, get_args(Provider))
-            if any(rule.name == f"{self.schema}-schema" for rule in self.rules):
+            name = f"{self.schema}-schema"
+            if any(rule.name == name for rule in self.rules):
                 raise PolicyError(
-                    f"A rule is named '{self.schema}-schema', as are findings of schema."
+                    f"A rule is named {name!r}, as the findings of schema={self.schema!r} are."
                 )
         _one_of("schema_action", self.schema_action, get_args(SchemaAction))
         _one_of("stringified", self.stringified, get_args(Stringified))

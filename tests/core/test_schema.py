@@ -141,14 +141,6 @@ def test_rules_come_first() -> None:
     )
 
 
-def test_a_member_that_is_an_object_is_its_packages() -> None:
-    """Whose it is, where it can be told: the package of its type."""
-    httpx = pytest.importorskip("httpx")
-    sanitizer = Sanitizer(Policy(schema="openai", convert=lambda value: {"headers": dict(value)}))
-    report = sanitizer.sanitize({"prompt": "x", "h": httpx.Headers()})[1]
-    assert report.findings == (Finding("/h", "openai-schema", "report", "builtins.dict"),)
-
-
 def test_bytes_keep_all_their_members() -> None:
     """Of two members of one name both are compared; numbers may have any number of digits."""
     sanitizer = Sanitizer(Policy(schema="anthropic", schema_action="remove"))
