@@ -250,10 +250,20 @@ class Matcher:
         starts: The first characters of the prefixes, `width` of each: what begins with none of
             these has none of the prefixes.
         width: How many characters that is.
+        only_reports: Whether no rule takes, replaces or refuses anything.
         places: Where a path has got to in the globs of the rules.
     """
 
-    __slots__ = ("_placed", "_types", "keys", "places", "prefixes", "starts", "width")
+    __slots__ = (
+        "_placed",
+        "_types",
+        "keys",
+        "only_reports",
+        "places",
+        "prefixes",
+        "starts",
+        "width",
+    )
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         rules = tuple(rules)
@@ -263,6 +273,7 @@ class Matcher:
         self.keys = frozenset(key for rule in rules for key in rule.keys)
         self.width = min((_WIDEST, *map(len, self.prefixes)))
         self.starts = frozenset(prefix[: self.width] for prefix in self.prefixes)
+        self.only_reports = all(rule.action == "report" for rule in rules)
         self._types = any(rule.types for rule in rules)
         bound = [rule for rule in rules if not rule.everywhere]
         zones = [zone.glob for zone in _PROTECTED] if any(rule.protect for rule in rules) else []

@@ -254,7 +254,7 @@ class Sanitizer:
         if suspects is None:
             return content, CLEAN
         if len(content) > self.policy.max_bytes:
-            if self.policy.on_limit == "send":
+            if self.policy.on_limit == "send" or self._matcher.only_reports:
                 return content, not_judged("larger than max_bytes")
             raise _too_large(self.policy.max_bytes)
         start = len(encoding.mark) if in_utf8 else 0
@@ -276,7 +276,7 @@ class Sanitizer:
 
     def _malformed(self, content: bytes, kind: Kind, position: int) -> tuple[bytes, Report]:
         __tracebackhide__ = True
-        if kind == "sniffed":
+        if kind == "sniffed" or self._matcher.only_reports:
             return content, Report((Finding("", "malformed", "report"),))
         raise BodyRejectedError(
             "The body was not sent: it is declared to be JSON and seems to hold a forbidden key, "
@@ -317,9 +317,25 @@ def _too_large(max_bytes: int, report: Report = CLEAN) -> BodyLimitError:
     )
 
 
-@lru_cache(maxsize=256)
 def sanitizer_for(policy: Policy) -> Sanitizer:
     """Give the sanitizer of a policy, built once."""
+    known = _known.get(id(policy))
+    if known is None or known[0] is not policy:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        known = _known[id(policy)] = policy, _built(policy)
+    return known[1]
+
+
+_MOST_KNOWN: Final = 256
+
+#: By identity, the policy beside it so that its id stays its own: hashing one with a hundred rules
+#: takes longer than judging a small body.
+_known: Final[dict[int, tuple[Policy, Sanitizer]]] = {}
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _built(policy: Policy) -> Sanitizer:
     return Sanitizer(policy)
 
 
