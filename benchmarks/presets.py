@@ -20,7 +20,7 @@ from body_guard import Policy, Sanitizer, presets
 from body_guard.core.preset_tables import PRESETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 POLICIES = {
     "default": Policy(),
@@ -46,7 +46,9 @@ def timed(call: Callable[[Any], object], values: list[Any]) -> float:
     return (time.thread_time() - start) / len(values) * 1e6
 
 
-def table(what: str, calls: dict[str, Callable[[Any], object]], rounds: int, *, text: bool) -> None:
+def table(
+    what: str, calls: Mapping[str, Callable[[Any], object]], rounds: int, *, text: bool
+) -> None:
     print(f"{what:<12} " + " ".join(f"{name:>22}" for name in calls))
     for shape, make in BODIES.items():
         body = json.dumps(make(random.Random(1)), ensure_ascii=False)

@@ -207,3 +207,15 @@ def test_it_is_off_by_default() -> None:
     """Looking at every string of an object costs a quarter of its encoding."""
     assert Policy().stringified == "off"
     assert Sanitizer().sanitize(BODY) == (BODY, Report())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'{"a":"text","b":[1]}', b'{"a":"<b>bold</b>"}', b'{"a":"<object object at 0x7f2d3c>"'],
+    ids=["without a beginning", "with one", "no JSON"],
+)
+def test_clean_bytes_are_what_they_were(content: bytes) -> None:
+    """Nothing is found, and the very object goes out."""
+    clean, report = Sanitizer(Policy(stringified="reject")).sanitize_bytes(content)
+    assert clean is content
+    assert report == Report()
