@@ -29,6 +29,7 @@ RESERVED: Final = frozenset(
         "malformed",
         "non-finite",
         "size",
+        "stringified",
         "surrogate",
         "unserializable",
     }

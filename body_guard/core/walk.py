@@ -235,6 +235,12 @@ class Walked:
         self.nodes = nodes
         self.report = _report(root, changed)
 
+    def then(self, later: Walked) -> Walked:
+        """Give a later walk of what this one left, with what this one found before it."""
+        later.report = self.report + later.report
+        later.replaced = self.replaced
+        return later
+
     def deepest(self) -> str:
         """Give the pointer of the deepest container."""
         tokens = []
@@ -461,7 +467,7 @@ class _Walk:
         """Do what a rule says; tell whether nothing is left to be judged of the value."""
         __tracebackhide__ = True
         kind = type(item)
-        mark = _Mark(rule.name, rule.action, kind, rule.owner)
+        mark = _Mark(rule.name, rule.action, kind, rule.owner or package(kind))
         if rule.action == "report":
             node.mark(key, mark)
             return False

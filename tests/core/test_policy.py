@@ -107,6 +107,19 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"look_into": ("form", "forms")},
         "look_into is one of compressed, form, multipart; got 'forms'.",
     ),
+    "schema": ({"schema": "opanai"}, "schema is one of openai, anthropic; got 'opanai'."),
+    "schema-rule": (
+        {"schema": "openai", "rules": (Rule("openai-schema", keys=("x",)),)},
+        "A rule is named 'openai-schema', as the findings of schema='openai' are.",
+    ),
+    "schema_action": (
+        {"schema_action": "replace"},
+        "schema_action is one of report, remove, reject; got 'replace'.",
+    ),
+    "stringified": (
+        {"stringified": "remove"},
+        "stringified is one of off, report, reject; got 'remove'.",
+    ),
 }
 
 
@@ -134,6 +147,9 @@ def test_the_defaults() -> None:
     assert policy.on_error == "block"
     assert policy.on_report == ()
     assert policy.max_bytes == 536_870_912
+    assert policy.schema is None
+    assert policy.schema_action == "report"
+    assert policy.stringified == "off"
     assert policy.mode == "enforce"
     assert policy.hosts == ()
     assert policy == DEFAULT

@@ -205,6 +205,7 @@ def test_the_names_of_built_in_findings_are_taken() -> None:
         "malformed",
         "non-finite",
         "size",
+        "stringified",
         "surrogate",
         "unserializable",
     ]

@@ -1633,7 +1633,7 @@ def test_a_forbidden_type_as_the_whole_body_is_refused() -> None:
     policy = Policy((Rule("bag", types=(f"{__name__}.Bag",)),))
     with pytest.raises(BodyRejectedError) as caught:
         Sanitizer(policy).encode(Bag(a=1))
-    assert findings(caught.value.report) == [("", "bag", "reject", f"{__name__}.Bag", "", "")]
+    assert findings(caught.value.report) == [("", "bag", "reject", f"{__name__}.Bag", __name__, "")]
 
 
 def test_what_convert_returns_is_held_against_type_rules() -> None:
@@ -1641,7 +1641,7 @@ def test_what_convert_returns_is_held_against_type_rules() -> None:
     policy = Policy((Rule("bag", types=(f"{__name__}.Bag",)),), convert=lambda value: Bag(a=1))
     content, report = Sanitizer(policy).encode({"x": object(), "y": 1})
     assert content == b'{"y":1}'
-    assert findings(report) == [("/x", "bag", "remove", f"{__name__}.Bag", "", "")]
+    assert findings(report) == [("/x", "bag", "remove", f"{__name__}.Bag", __name__, "")]
 
 
 def test_a_rejecting_rule_lists_all_offenders() -> None:
