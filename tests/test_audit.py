@@ -115,9 +115,7 @@ def test_nothing_is_changed_and_all_is_said(
     assert "SECRET" not in caplog.text
 
 
-def test_the_log_says_what_would_have_been(
-    caplog: pytest.LogCaptureFixture, wire: Wire
-) -> None:
+def test_the_log_says_what_would_have_been(caplog: pytest.LogCaptureFixture, wire: Wire) -> None:
     """Once for each rule and place; a refusal too, which an exception would have told of."""
     rules = (Rule("no", keys=("no",), action="reject"), Rule("s", keys=("s",), action="report"))
     policy = Policy((*Policy().rules, *rules), mode="audit")

@@ -73,9 +73,7 @@ def test_a_base_url_counts(
 
 
 @pytest.mark.parametrize("status", [307, 308])
-def test_each_hop_is_judged_by_its_own_host(
-    transport_door: Door, wire: Wire, status: int
-) -> None:
+def test_each_hop_is_judged_by_its_own_host(transport_door: Door, wire: Wire, status: int) -> None:
     """What one's own gateway may see goes no further, though the same stream was judged before."""
     wire.answers = [
         {"status": status, "headers": {"location": "http://provider.test/"}},
