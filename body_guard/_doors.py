@@ -80,7 +80,7 @@ class ClientDoor:
             return request
         value, extensions = options["json"], options.get("extensions")
         policy, host = guard.policy_for(extensions), ""
-        if policy.hosts or policy.on_report:
+        if policy.hosts or policy.on_report or policy.mode == "audit":
             host = destination(self._library, self.base_url, args, options)  # type: ignore[attr-defined]
             policy = policy.for_host(host)
         if policy.mode == "audit":

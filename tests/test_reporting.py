@@ -185,11 +185,11 @@ def test_on_report_gets_every_report(client: httpx.Client) -> None:
 def test_on_report_is_told_where_and_how_long(client: httpx.Client) -> None:
     """Of what an SDK or litellm finds before there is a request, the host is not known."""
     seen: list[Report] = []
-    body_guard.guard(client, Policy(on_report=seen.append))  # type: ignore[arg-type]
+    body_guard.guard(client, Policy(on_report=seen.append))
     with body_guard.collect() as reports:
         post(client, {"a": 1})
         client.post("http://other.test:8080/", content=b'{"_sentry_x":1}')
-        _reporting.deliver(Report(), Policy(on_report=seen.append), "")  # type: ignore[arg-type]
+        _reporting.deliver(Report(), Policy(on_report=seen.append), "")
     assert [report.host for report in seen] == ["provider.test", "other.test", ""]
     assert [report.mode for report in seen] == ["enforce", "enforce", "enforce"]
     assert [report.seconds > 0 for report in seen] == [True, True, False]
@@ -200,7 +200,7 @@ def test_a_refusal_is_told_with_its_name(client: httpx.Client) -> None:
     """By whichever error, before its own caller hears of it; with the host that was meant."""
     seen: list[Report] = []
     refusing = Rule("no", keys=("no",), action="reject")
-    body_guard.guard(client, Policy((*Policy().rules, refusing), on_report=seen.append))  # type: ignore[arg-type]
+    body_guard.guard(client, Policy((*Policy().rules, refusing), on_report=seen.append))
     with pytest.raises(body_guard.BodyRejectedError):
         post(client, {"no": 1})
     with pytest.raises(body_guard.SignedBodyError):
