@@ -73,6 +73,14 @@ class Prefilter:
             return array("Q", sorted(set(found)))
         return found if found or self._has_escape(text) else None
 
+    def finds(self, written: bytes) -> bool:
+        """Tell whether a member has a forbidden name, in text that an encoder of JSON wrote."""
+        # Backwards is twice as fast, and mostly there is none.
+        return (
+            max(map(written.rfind, self._written_starts), default=-1) >= 0
+            and self.suspects(written) is not None
+        )
+
     def _has_escape(self, text: bytes) -> bool:
         # Backwards is twice as fast, and mostly there is none.
         if text.rfind(self._escape_start) < 0:

@@ -13,6 +13,7 @@ from body_guard.core.forms import sanitize_form, sanitize_multipart
 from body_guard.core.media import media_of
 from body_guard.core.policy import DEFAULT, Policy
 from body_guard.core.prefilter import Prefilter
+from body_guard.core.proof import proof_of
 from body_guard.core.report import CLEAN, Finding, Report, not_judged, shown, told
 from body_guard.core.rules import Matcher
 from body_guard.core.splice import NotJSONError, Spliced, splice
@@ -102,6 +103,9 @@ class Sanitizer:
             GuardError: Other threads keep making the value unencodable.
         """
         __tracebackhide__ = True
+        written = self._written(value)
+        if written is not None:
+            return written, CLEAN
         for _ in range(_MOST_TRIES):
             ready, report = self.prepare(value)
             try:
@@ -162,6 +166,20 @@ class Sanitizer:
             )
             return (content, not_judged("multipart")) if spliced is None else _allowed(spliced)
         return self._sanitize_json(content, media.kind)
+
+    def _written(self, value: object) -> bytes | None:
+        """Encode a value that is clean for sure; give None for one that has to be walked."""
+        __tracebackhide__ = True
+        proof = proof_of(value, self.policy.max_bytes)
+        if not proof:
+            return None
+        try:
+            content = encode(value, proof)
+        except (TypeError, ValueError, RecursionError):
+            return None
+        if len(content) > self.policy.max_bytes or self._prefilter.finds(content):
+            return None
+        return content
 
     def _walked(self, value: object, *, for_encoder: bool = False) -> Walked:
         __tracebackhide__ = True
