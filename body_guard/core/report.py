@@ -165,13 +165,22 @@ class Listing:
             hint: What would keep it.
             levels: How many tokens there are, where not all are given.
         """
+        self.findings.append(Finding(self.path(tokens, levels), rule, action, kind, owner, hint))
+
+    def path(self, tokens: Sequence[str], levels: int | None = None) -> str:
+        """Give a path, at the cost of the room there is for all; shortened where there is none.
+
+        Args:
+            tokens: All, or the first.
+            levels: How many there are, where not all are given.
+        """
         levels = len(tokens) if levels is None else levels
         whole = self.wants(levels) == levels == len(tokens)
         path = pointer(tokens) if whole else _abridged(tokens, levels)
         if len(path) > self._room:
             path = _abridged(tokens, levels)
         self._room -= len(path)
-        self.findings.append(Finding(path, rule, action, kind, owner, hint))
+        return path
 
 
 _NAME: Final = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.-]*|[0-9]{1,9}|<[A-Za-z_][A-Za-z0-9_.]*>)\Z")

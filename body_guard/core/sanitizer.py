@@ -79,11 +79,7 @@ class Sanitizer:
             BodyLimitError: The value is too deep for any encoder, or larger than ``max_bytes``.
         """
         __tracebackhide__ = True
-        walked = self._walked(value, for_encoder=True)
-        if walked.depth > DEEPEST:
-            raise _too_deep(walked)
-        if walked.size > self.policy.max_bytes:
-            raise _too_large(self.policy.max_bytes, walked.report)
+        walked = self._prepared(value)
         return walked.value, walked.report
 
     def encode(self, value: object) -> tuple[bytes, Report]:
@@ -107,9 +103,10 @@ class Sanitizer:
         if written is not None:
             return written, CLEAN
         for _ in range(_MOST_TRIES):
-            ready, report = self.prepare(value)
+            prepared = self._prepared(value)
+            report = prepared.report
             try:
-                content = encode(ready)
+                content = encode(prepared.value)
                 break
             except RecursionError:
                 walked = self._walked(value)
@@ -122,7 +119,7 @@ class Sanitizer:
         if len(content) > self.policy.max_bytes:
             raise _too_large(self.policy.max_bytes, report)
         # Another thread may have added a key since the walk; what is encoded is what counts.
-        content, late = self._sanitize_json(content, "json")
+        content, late = self._sanitize_json(content, "json", prepared.replaced)
         return content, report + late
 
     def sanitize_bytes(
@@ -188,6 +185,15 @@ class Sanitizer:
             raise _rejected(walked.report)
         return walked
 
+    def _prepared(self, value: object) -> Walked:
+        __tracebackhide__ = True
+        walked = self._walked(value, for_encoder=True)
+        if walked.depth > DEEPEST:
+            raise _too_deep(walked)
+        if walked.size > self.policy.max_bytes:
+            raise _too_large(self.policy.max_bytes, walked.report)
+        return walked
+
     def _sanitize_compressed(
         self, content: bytes, content_type: str | None, content_encoding: str
     ) -> tuple[bytes, Report]:
@@ -207,7 +213,9 @@ class Sanitizer:
         clean, report = self.sanitize_bytes(text, content_type)
         return (codec.compress(clean) if report.changed else content), report
 
-    def _sanitize_json(self, content: bytes, kind: Kind) -> tuple[bytes, Report]:
+    def _sanitize_json(
+        self, content: bytes, kind: Kind, walked: frozenset[tuple[str, bytes]] | None = None
+    ) -> tuple[bytes, Report]:
         __tracebackhide__ = True
         encoding = encoding_of(content)
         text = encoding.to_utf8(content)
@@ -224,7 +232,9 @@ class Sanitizer:
         # What nobody declared may be one text, or a line for each of several.
         for records in {"json": (False,), "records": (True,)}.get(kind, (False, True)):
             try:
-                spliced = splice(text, suspects, self._matcher, start=start, records=records)
+                spliced = splice(
+                    text, suspects, self._matcher, start=start, records=records, walked=walked
+                )
             except NotJSONError as error:
                 position = error.position
                 continue
