@@ -12,8 +12,8 @@ from __future__ import annotations
 import gc
 import math
 import sys
-from itertools import chain
-from typing import Any, Final, Literal, NamedTuple
+from itertools import repeat
+from typing import Any, Final, Literal
 
 __all__ = ["Proof", "proof_of"]
 
@@ -28,22 +28,24 @@ _LEVELS: Final = 900
 #: Levels that orjson goes down; it refuses the 255th.
 _LEVELS_OF_ORJSON: Final = 250
 
-#: Members of a level up to which a loop is faster than the calls that look at many at once.
-_FEW: Final = 48
+#: Members up to which a loop is faster than calls that look at many at once, and containers.
+_FEW_MEMBERS: Final = 64
+_FEW_CONTAINERS: Final = 12
 
-#: Where more containers than this stand side by side, one may stand there many times.
-_CROWD: Final = 2**16
+#: Containers, and members of one, that are looked at together. What was just read is in the
+#: processor's cache for the second look; the members of a whole level would not be.
+_TOGETHER: Final = 256
 
-#: Bytes of names up to which a bound is good enough.
-_LARGE: Final = 2**24
-
-#: Floats that are looked at before all others.
-_SAMPLE: Final = 2048
+#: Every so many turns, whether containers stand in many places: that is for a walk, which goes
+#: into each once.
+_TURNS: Final = 64
 
 #: Python writes a float without an exponent in this window (`float_repr_style` "short"), and all
 #: encoders write it alike; of those outside, orjson spells some differently. Zero too is alike.
 _LOW: Final = 1e-4
 _HIGH: Final = 1e16
+
+_NO_NAMES: Final = repeat("")  # of the elements of an array
 
 
 def _collector_tells() -> bool:
@@ -54,10 +56,8 @@ def _collector_tells() -> bool:
     """
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return False
-    return (
-        gc.get_referents({"a": "b"}, ["c", None], ("d",)) == ["b", "c", None, "d"]
-        and len(gc.get_referents({1: "a", "b": "c"})) == 4
-    )
+    told = gc.get_referents({"a": "b"}, ["c"], ("d",))
+    return told == ["b", "c", "d"] and len(gc.get_referents({1: "a", "b": "c"})) == 4
 
 
 #: Where False, every container is read in a loop.
@@ -81,107 +81,120 @@ def proof_of(value: object, most: int) -> Proof:
     if kind is not dict and kind is not list and kind is not tuple:
         return ""
     level: list[Any] = [value]
-    room, size, by_orjson = _MOST, 0, True
-    for depth in range(_LEVELS):
-        count = len(level[0]) if len(level) == 1 else sum(map(len, level))
-        room -= count
-        if room < 0:
-            return ""
+    odd: list[float] = []  # floats that orjson writes otherwise, some of them
+    later: list[tuple[int, list[Any]]] = []
+    room, size, depth, deepest, turn = _MOST, 0, 1, 1, 0
+    while True:
         below: list[Any] = []
-        if count > _FEW and _COLLECTOR_TELLS:
-            many = _look_at_many(level, count)
-            if many is None:
+        if len(level) > _FEW_CONTAINERS and _COLLECTOR_TELLS:
+            if len(level) > _TOGETHER:
+                later.append((depth, level))
+                rest, level = level, level[-_TOGETHER:]
+                del rest[-_TOGETHER:]
+            turn += 1
+            if not turn % _TURNS and 2 * len({*map(id, level)}) < len(level):
                 return ""
-            below = many.below
-            size += many.size
-            by_orjson = by_orjson and many.by_orjson
-            if len(below) > _CROWD and 2 * len({*map(id, below)}) < len(below):
-                return ""
+            count = sum(map(len, level))
+            room -= count
+            size += _look_at_all(level, count, below, odd)
         else:
+            room -= len(level)
             try:
                 for container in level:
-                    if type(container) is dict:
-                        for name in container:
+                    if len(container) > _FEW_MEMBERS and _COLLECTOR_TELLS:
+                        room -= len(container)
+                        size += _look_at_all([container], len(container), below, odd)
+                    elif type(container) is dict:
+                        for name, item in container.items():
+                            kind = type(item)
+                            if kind is str:
+                                size += len(item)
+                            elif kind is dict or kind is list or kind is tuple:
+                                below.append(item)
+                            elif kind is float:
+                                if not _LOW <= abs(item) < _HIGH and item:
+                                    odd.append(item)
+                            elif kind is not int and kind is not bool and item is not None:
+                                return ""
                             if type(name) is not str:
                                 return ""
                             size += len(name)
-                        container = container.values()
-                    for item in container:
-                        kind = type(item)
-                        if kind is str:
-                            size += len(item)
-                        elif kind is dict or kind is list or kind is tuple:
-                            below.append(item)
-                        elif kind is float:
-                            if not _LOW <= abs(item) < _HIGH and item:
-                                if not math.isfinite(item):
-                                    return ""
-                                by_orjson = False
-                        elif kind is not int and kind is not bool and item is not None:
-                            return ""
+                    else:
+                        size += _look_at(container, below, odd)
             except RuntimeError:  # another thread changed the size of a dict
                 return ""
-        if size > most:
+        if size > most or room < 0:
             return ""
-        if not below:
-            return "orjson" if by_orjson and depth < _LEVELS_OF_ORJSON else "json"
-        level = below
-    return ""
+        if below:
+            level = below
+            depth += 1
+            if depth > _LEVELS:
+                return ""
+        else:
+            deepest = max(deepest, depth)
+            if not later:
+                break
+            depth, level = later.pop()
+    if odd and not all(map(math.isfinite, odd)):
+        return ""
+    return "json" if odd or deepest > _LEVELS_OF_ORJSON else "orjson"
 
 
-class _Many(NamedTuple):
-    """What was seen in a level of many members."""
+def _look_at_all(level: list[Any], count: int, below: list[Any], odd: list[float]) -> float:
+    """Look at all members of containers.
 
-    below: list[Any]
-    size: int
-    by_orjson: bool = True
+    Args:
+        level: The containers.
+        count: How many members they have.
+        below: Gets the containers among these.
+        odd: Gets floats that orjson writes otherwise, as long as it is empty.
 
-
-def _look_at_many(level: list[Any], count: int) -> _Many | None:
-    """Look at the members of containers; give None where one is not plain data."""
+    Returns:
+        At least the characters of names and strings; infinity where one is not plain data.
+    """
+    if count > len(level) * _TOGETHER and len(level) > 1:
+        # One list of a million, many times, is a little memory that turns into much.
+        return sum([_look_at_all([one], len(one), below, odd) for one in level])
     members = gc.get_referents(*level)
     if len(members) != count:  # keys that are no strings; or another thread
-        return None
-    size = _size_of_names(level)
-    kind = type(members[0])
-    if [item for item in members if type(item) is not kind]:
-        return _look_at_mixed(members, size)
-    if kind is str:
-        return _Many([], size + sum(map(len, members)))
-    if kind is dict or kind is list or kind is tuple:
-        return _Many(members, size)
-    if kind is float:
-        return _Many([], size, _written_alike(members))
-    return _Many([], size) if kind is int or kind is bool or members[0] is None else None
+        return math.inf
+    size: float = 0
+    if len(level) == 1:
+        if type(level[0]) is dict:
+            size = sum(map(len, level[0]))
+    else:
+        dicts = [container for container in level if type(container) is dict]
+        names = set().union(*dicts)
+        if names:
+            size = max(map(len, names)) * sum(map(len, dicts))
+    if count <= _TOGETHER:
+        return size + _look_at(members, below, odd)
+    for start in range(0, count, _TOGETHER):
+        size += _look_at(members[start : start + _TOGETHER], below, odd)
+    return size
 
 
-def _look_at_mixed(members: list[Any], size: int) -> _Many | None:
-    below: list[Any] = []
-    floats: list[float] = []
-    for item in members:
+def _look_at(members: list[Any] | tuple[Any, ...], below: list[Any], odd: list[float]) -> float:
+    """Look at members; as `_look_at_all`."""
+    size = 0
+    rest: Any = [item for item in members if type(item) is not str]
+    if len(rest) < len(members):
+        strings = [item for item in members if type(item) is str] if rest else members
+        size = sum(map(len, strings))
+        if not rest:
+            return size
+    kind = type(rest[0]) if rest else str
+    if kind is float and not [1 for item in rest if type(item) is not float]:
+        if not odd:
+            odd += [item for item in rest if not _LOW <= abs(item) < _HIGH and item]
+        return size
+    for item in rest:
         kind = type(item)
-        if kind is str:
-            size += len(item)
-        elif kind is dict or kind is list or kind is tuple:
+        if kind is dict or kind is list or kind is tuple:
             below.append(item)
         elif kind is float:
-            floats.append(item)
+            if not _LOW <= abs(item) < _HIGH and item:
+                odd.append(item)
         elif kind is not int and kind is not bool and item is not None:
-            return None
-    return _Many(below, size, _written_alike(floats))
-
-
-def _size_of_names(level: list[Any]) -> int:
-    """Give a bound of what all names of dicts come to; of one that is large, what they do."""
-    dicts = [container for container in level if type(container) is dict]
-    longest = max(map(len, set().union(*dicts)), default=0)
-    size = longest * sum(map(len, dicts))
-    return size if size < _LARGE else sum(map(len, chain.from_iterable(dicts)))
-
-
-def _written_alike(floats: list[float]) -> bool:
-    """Tell whether orjson writes floats as json does; mostly, a few of many tell that it does not."""
-    return not any(
-        [item for item in some if not (_LOW <= item < _HIGH or -_HIGH < item <= -_LOW or not item)]
-        for some in (floats[:_SAMPLE], floats[_SAMPLE:])
-    )
+            return math.inf
+    return size
