@@ -100,27 +100,39 @@ def proof_of(value: object, most: int) -> Proof:
         else:
             room -= len(level)
             try:
+                while len(level) == 1 and depth < _LEVELS:  # one in one in one: down at once
+                    [container] = level
+                    if type(container) is not dict or len(container) != 1:
+                        break
+                    for name, item in container.items():
+                        size += len(name) if type(name) is str else math.inf
+                    if type(item) is not dict:
+                        break
+                    level = [item]
+                    depth += 1
                 for container in level:
                     if len(container) > _FEW_MEMBERS and _COLLECTOR_TELLS:
                         room -= len(container)
                         size += _look_at_all([container], len(container), below, odd)
-                    elif type(container) is dict:
-                        for name, item in container.items():
-                            kind = type(item)
-                            if kind is str:
-                                size += len(item)
-                            elif kind is dict or kind is list or kind is tuple:
-                                below.append(item)
-                            elif kind is float:
-                                if not _LOW <= abs(item) < _HIGH and item:
-                                    odd.append(item)
-                            elif kind is not int and kind is not bool and item is not None:
-                                return ""
+                        continue
+                    items = container
+                    if type(container) is dict:
+                        for name in container:
                             if type(name) is not str:
                                 return ""
                             size += len(name)
-                    else:
-                        size += _look_at(container, below, odd)
+                        items = container.values()
+                    for item in items:
+                        kind = type(item)
+                        if kind is str:
+                            size += len(item)
+                        elif kind is dict or kind is list or kind is tuple:
+                            below.append(item)
+                        elif kind is float:
+                            if not _LOW <= abs(item) < _HIGH and item:
+                                odd.append(item)
+                        elif kind is not int and kind is not bool and item is not None:
+                            return ""
             except RuntimeError:  # another thread changed the size of a dict
                 return ""
         if size > most or room < 0:
@@ -166,35 +178,44 @@ def _look_at_all(level: list[Any], count: int, below: list[Any], odd: list[float
         dicts = [container for container in level if type(container) is dict]
         names = set().union(*dicts)
         if names:
-            size = max(map(len, names)) * sum(map(len, dicts))
-    if count <= _TOGETHER:
+            size = max(map(len, names)) * count
+    if count <= _TOGETHER * 4:
         return size + _look_at(members, below, odd)
-    for start in range(0, count, _TOGETHER):
-        size += _look_at(members[start : start + _TOGETHER], below, odd)
+    for start in range(0, count, _TOGETHER * 4):
+        size += _look_at(members[start : start + _TOGETHER * 4], below, odd)
     return size
 
 
 def _look_at(members: list[Any] | tuple[Any, ...], below: list[Any], odd: list[float]) -> float:
     """Look at members; as `_look_at_all`."""
     size = 0
-    rest: Any = [item for item in members if type(item) is not str]
-    if len(rest) < len(members):
-        strings = [item for item in members if type(item) is str] if rest else members
-        size = sum(map(len, strings))
-        if not rest:
-            return size
-    kind = type(rest[0]) if rest else str
-    if kind is float and not [1 for item in rest if type(item) is not float]:
+    rest: Any = members
+    # Kind by kind, the likely ones first; a pass over all is cheap, a step of a loop is not.
+    if members and type(members[0]) is float:
+        floats = rest
+        rest = [item for item in rest if type(item) is not float]
         if not odd:
-            odd += [item for item in rest if not _LOW <= abs(item) < _HIGH and item]
+            if rest:
+                floats = [item for item in floats if type(item) is float]
+            odd += [item for item in floats if not _LOW <= abs(item) < _HIGH and item]
+        if not rest:
+            return 0
+    others = [item for item in rest if type(item) is not str]
+    if len(others) < len(rest):
+        size = sum(map(len, [item for item in rest if type(item) is str] if others else rest))
+    if not others:
         return size
-    for item in rest:
+    dicts = [item for item in others if type(item) is dict]
+    below += dicts
+    if len(dicts) == len(others):
+        return size
+    for item in others:
         kind = type(item)
-        if kind is dict or kind is list or kind is tuple:
+        if kind is list or kind is tuple:
             below.append(item)
         elif kind is float:
             if not _LOW <= abs(item) < _HIGH and item:
                 odd.append(item)
-        elif kind is not int and kind is not bool and item is not None:
+        elif kind is not int and kind is not bool and kind is not dict and item is not None:
             return math.inf
     return size

@@ -99,9 +99,20 @@ class Sanitizer:
             GuardError: Other threads keep making the value unencodable.
         """
         __tracebackhide__ = True
-        written = self._written(value)
-        if written is not None:
-            return written, CLEAN
+        most = self.policy.max_bytes
+        proof = proof_of(value, most)
+        if proof:
+            try:
+                content = encode(value, proof)
+            except (TypeError, ValueError, RecursionError):
+                pass  # the walk says what is wrong, and where
+            else:
+                if len(content) <= most and not self._prefilter.finds(content):
+                    return content, CLEAN
+        return self._encode_walked(value)
+
+    def _encode_walked(self, value: object) -> tuple[bytes, Report]:
+        __tracebackhide__ = True
         for _ in range(_MOST_TRIES):
             prepared = self._prepared(value)
             report = prepared.report
@@ -163,20 +174,6 @@ class Sanitizer:
             )
             return (content, not_judged("multipart")) if spliced is None else _allowed(spliced)
         return self._sanitize_json(content, media.kind)
-
-    def _written(self, value: object) -> bytes | None:
-        """Encode a value that is clean for sure; give None for one that has to be walked."""
-        __tracebackhide__ = True
-        proof = proof_of(value, self.policy.max_bytes)
-        if not proof:
-            return None
-        try:
-            content = encode(value, proof)
-        except (TypeError, ValueError, RecursionError):
-            return None
-        if len(content) > self.policy.max_bytes or self._prefilter.finds(content):
-            return None
-        return content
 
     def _walked(self, value: object, *, for_encoder: bool = False) -> Walked:
         __tracebackhide__ = True
