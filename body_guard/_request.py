@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from body_guard.core.policy import Policy
     from body_guard.core.report import Report
 
-__all__ = ["Library", "json_is_used", "peek", "put", "recall", "remember"]
+__all__ = ["Library", "destination", "json_is_used", "peek", "put", "recall", "remember"]
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -34,6 +34,30 @@ class Library(Protocol):
     SyncByteStream: type[Any]
     AsyncByteStream: type[Any]
     Headers: type[Any]
+    InvalidURL: type[Any]
+    URL: type[Any]
+
+
+def destination(
+    library: Library, base_url: Any, args: tuple[Any, ...], options: dict[str, Any]
+) -> str:
+    """Give the host that ``build_request(*args, **options)`` will build a request for.
+
+    Args:
+        library: The module that the client is of.
+        base_url: The client's.
+        args: Of `build_request`: method, URL.
+        options: Of `build_request`.
+
+    Returns:
+        The host, in ASCII; ``""`` where this is no URL, which is the library's to say.
+    """
+    try:
+        url = library.URL(options["url"] if "url" in options else args[1])
+    except (IndexError, TypeError, library.InvalidURL):
+        return ""
+    host: bytes = (library.URL(base_url) if url.is_relative_url else url).raw_host
+    return host.decode("ascii")
 
 
 def json_is_used(options: dict[str, Any]) -> bool:

@@ -1,0 +1,127 @@
+"""What a provider's API knows, and the members of a body that it does not.
+
+A list of forbidden names ends with the names that somebody has met. A list of known ones also
+finds next year's, at the price of a report whenever the API has grown and the snapshot has not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from body_guard.core.rules import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from body_guard.core.rules import Action
+
+__all__ = ["Members", "Provider", "Schema", "Shape", "schema_of"]
+
+Provider = Literal["openai", "anthropic"]
+
+#: What gateways of the provider's own API take besides, and no type of its SDK names.
+_ALSO_KNOWN: Final[dict[str, frozenset[str]]] = {
+    "anthropic": frozenset({"anthropic_beta", "anthropic_version"}),  # Bedrock and Vertex
+    "openai": frozenset({"data_sources"}),  # Azure
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The requests that have a certain member at their root.
+
+    Attributes:
+        root: Names that any of them knows at the root.
+        element: Names in the objects that its list holds (messages, input items); none known
+            when it holds no objects.
+    """
+
+    root: frozenset[str]
+    element: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The request bodies of a provider, as one release of its SDK types them.
+
+    Attributes:
+        sdk: The distribution.
+        version: Its release.
+        shapes: By the member that tells them: ``messages``, ``input``, ``prompt``. What holds none
+            of these is no call of a model, and nothing is said about it.
+        metadata: Names known in ``metadata``; None when any may stand there.
+    """
+
+    sdk: str
+    version: str
+    shapes: Mapping[str, Shape]
+    metadata: frozenset[str] | None
+
+    def strangers(self, body: object, action: Action) -> tuple[Rule, ...]:
+        """Give rules for just those members of a body that the API does not know.
+
+        Args:
+            body: A value that json can write, or one that it read with `Members` as its
+                ``object_pairs_hook``.
+            action: Of the rules.
+
+        Returns:
+            A rule for each place (root, metadata, the elements of a list) that has some; so a
+            body of known members costs no more than a look at their names.
+        """
+        root = [*_members(body)]
+        told_by = [(name, self.shapes[name]) for name, _ in root if name in self.shapes]
+        if not told_by:
+            return ()
+        known = frozenset[str]().union(_ALSO_KNOWN[self.sdk], *(one.root for _, one in told_by))
+        places = {"/": {name for name, _ in root} - known}
+        if self.metadata is not None:
+            there = [value for name, value in root if name == "metadata"]
+            places["/metadata"] = _names(there) - self.metadata
+        for list_name, shape in told_by:
+            if shape.element:
+                lists = [value for name, value in root if name == list_name]
+                elements = [item for one in lists if isinstance(one, list | tuple) for item in one]
+                places[f"/{list_name}/*"] = _names(elements) - shape.element
+        return tuple(
+            Rule(
+                name=f"{self.sdk}-schema",
+                keys=tuple(sorted(names)),
+                action=action,
+                scope=(place,),
+                owner="unknown",
+                evidence=f"no type of {self.sdk} {self.version} names it",
+            )
+            for place, names in places.items()
+            if names
+        )
+
+
+class Members:
+    """A JSON object as it was written: duplicate members, of which a dict keeps the last, too."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.pairs = pairs
+
+
+def _members(value: object) -> Iterator[tuple[str, object]]:
+    pairs: Iterable[tuple[object, object]] = ()
+    if type(value) is Members:
+        pairs = value.pairs
+    elif isinstance(value, dict):
+        pairs = dict.items(value)
+    return ((name, member) for name, member in pairs if isinstance(name, str))
+
+
+def _names(values: Iterable[object]) -> set[str]:
+    return {name for value in values for name, _ in _members(value)}
+
+
+def schema_of(provider: Provider) -> Schema:
+    """Give the snapshot of a provider's request bodies."""
+    from body_guard.core.schema_tables import SCHEMAS  # thousands of names, for who asks for them
+
+    return SCHEMAS[provider]
