@@ -88,8 +88,12 @@ class Prefilter:
 
     def finds(self, written: bytes) -> bool:
         """Tell whether a member has a forbidden name, in text that an encoder of JSON wrote."""
-        if self._start and not _holds(written, self._start):
-            return False
+        if self._start:
+            if len(written) <= _SHORT:
+                if written.rfind(self._start) < 0:
+                    return False
+            elif not _holds(written, self._start):
+                return False
         return self.suspects(written) is not None
 
     def _candidates(self, text: bytes) -> Iterator[int]:
@@ -116,7 +120,7 @@ def _holds(text: bytes, needle: bytes) -> bool:
     they are rare. Backwards is twice as fast as forwards, where several are to be found.
     """
     inside = needle.find(_MARK)
-    if inside >= 0 and len(text) > _SHORT:
+    if inside >= 0:
         at = text.find(_MARK)
         for _ in range(_HOPS):
             if at < 0:

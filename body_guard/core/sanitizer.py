@@ -281,9 +281,24 @@ def _too_large(max_bytes: int, report: Report = CLEAN) -> BodyLimitError:
 
 
 @lru_cache(maxsize=256)
+def _built(policy: Policy) -> Sanitizer:
+    return Sanitizer(policy)
+
+
+#: By the identity of the policy, which is kept alive here: hashing one takes as long as judging a
+#: small body does.
+_known: Final[dict[int, tuple[Policy, Sanitizer]]] = {}
+_MOST_KNOWN: Final = 256
+
+
 def sanitizer_for(policy: Policy) -> Sanitizer:
     """Give the sanitizer of a policy, built once."""
-    return Sanitizer(policy)
+    known = _known.get(id(policy))
+    if known is None:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        known = _known[id(policy)] = policy, _built(policy)
+    return known[1]
 
 
 def sanitize(value: object, policy: Policy | None = None) -> tuple[object, Report]:
