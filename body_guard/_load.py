@@ -208,7 +208,7 @@ class _Reader:
             return kind(**given)
         except PolicyError as error:
             key = _culprit(kind, given, base, str(error))
-            raise self._error(_at(place, key), str(error)) from None
+            raise self._error(_at(place, key), str(error).removeprefix(f"{key}: ")) from None
 
     def _error(self, place: str, message: str) -> PolicyError:
         return PolicyError(": ".join(filter(None, (self._name, place, message))))

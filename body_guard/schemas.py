@@ -81,17 +81,16 @@ def _keys(kind: Any) -> dict[str, Any]:
     """Give the members of a TypedDict, by their names on the wire."""
     members = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
-        # Annotated[..., PropertyInfo(alias=...)]: so the SDKs say what they write for a name.
-        aliases = [alias for note in _notes(hint) if (alias := getattr(note, "alias", None))]
+        # Annotated[..., PropertyInfo(alias=...)], or that in Required[]: what the SDK writes.
+        notes = [note for part in (hint, *get_args(hint)) for note in _notes(part)]
+        aliases = [note.alias for note in notes if getattr(note, "alias", None)]
         members[aliases[0] if aliases else name] = hint
     return members
 
 
-def _notes(hint: Any) -> Iterator[Any]:
-    yield from getattr(hint, "__metadata__", ())
-    for part in get_args(hint):
-        if hasattr(part, "__metadata__"):
-            yield from _notes(part)
+def _notes(hint: Any) -> tuple[Any, ...]:
+    notes: tuple[Any, ...] = getattr(hint, "__metadata__", ())
+    return notes
 
 
 def _elements(hint: Any) -> Iterator[Any]:
@@ -174,5 +173,5 @@ def main() -> None:
     TABLES.write_text(source(schemas), encoding="utf-8")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover  # it writes into the package
     main()

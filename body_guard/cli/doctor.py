@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
+from body_guard.cli import _sdks
 from body_guard.cli.story import table
 from body_guard.integrations import litellm, sentry
 
@@ -62,6 +63,7 @@ def run() -> int:
     table(console, ("door", "hooked", "why"), map(_row, coverage.doors))
     table(console, ("sentry-sdk", "what it means, and what to do"), [(state, _SENTRY[state])])
     table(console, ("distribution", "version"), _versions())
+    table(console, _sdks.HEADS, _sdks.rows())
     if coverage.warnings:
         table(console, ("what goes past every door",), [(each,) for each in coverage.warnings])
     if unhooked:

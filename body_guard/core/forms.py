@@ -82,6 +82,7 @@ def sanitize_multipart(
         What is left of the body, less each part with a forbidden name, the JSON parts sanitized.
         None when it has no boundary, or none that occurs.
     """
+    __tracebackhide__ = True
     boundary = parameter(content_type, "boundary")
     if not boundary:
         return None

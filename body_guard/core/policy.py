@@ -10,6 +10,7 @@ from body_guard.core.errors import PolicyError
 from body_guard.core.hosts import canonical, checked, matches
 from body_guard.core.presets import SENTRY
 from body_guard.core.rules import Rule, strings
+from body_guard.core.schema import Provider
 
 if TYPE_CHECKING:
     import os
@@ -17,12 +18,24 @@ if TYPE_CHECKING:
 
     from body_guard.core.report import Report
 
-__all__ = ["DEFAULT", "LookInto", "Mode", "OnError", "OnLimit", "Policy", "Unserializable"]
+__all__ = [
+    "DEFAULT",
+    "LookInto",
+    "Mode",
+    "OnError",
+    "OnLimit",
+    "Policy",
+    "SchemaAction",
+    "Stringified",
+    "Unserializable",
+]
 
 Unserializable = Literal["remove", "reject"]
 OnError = Literal["block", "send"]
 OnLimit = Literal["refuse", "send"]
 LookInto = Literal["compressed", "form", "multipart"]
+SchemaAction = Literal["report", "remove", "reject"]
+Stringified = Literal["off", "report", "reject"]
 Mode = Literal["enforce", "audit"]
 
 _MIB: Final = 2**20
@@ -51,6 +64,12 @@ class Policy:
         look_into: Bodies to judge that are opaque by default: ``form`` (urlencoded pairs),
             ``multipart`` (JSON parts, and the names of parts), ``compressed`` (gzip, deflate; br
             and zstd where the libraries brotli and zstandard are installed).
+        schema: ``"openai"`` or ``"anthropic"``: look for members that the provider's API does not
+            know, in the outermost object, in messages or input items, in metadata. Bytes are parsed
+            for it, each body whole; JSON lines are not looked at.
+        schema_action: What to do with those: ``report``, ``remove`` or ``reject``.
+        stringified: Whether to look for text that is the ``repr`` of a live object from end to end,
+            ``<coroutine object f at 0x7f...>``: ``report`` it, or ``reject`` the body.
         mode: ``enforce``, or ``audit``: look and report, change and refuse nothing. A body that no
             encoder can write still fails with the encoder's error, which then says where and why.
         hosts: Policies for destinations, by host (``api.x.com``, ``*.x.com``, an IP address); this
@@ -72,6 +91,9 @@ class Policy:
     on_limit: OnLimit = "refuse"
     buffer: int = 0
     look_into: tuple[LookInto, ...] = ()
+    schema: Provider | None = None
+    schema_action: SchemaAction = "report"
+    stringified: Stringified = "off"
     mode: Mode = "enforce"
     hosts: Mapping[str, Policy] | tuple[tuple[str, Policy], ...] = ()
 
@@ -93,6 +115,15 @@ class Policy:
         object.__setattr__(self, "look_into", strings("look_into", self, "look_into"))
         for kind in self.look_into:
             _one_of("look_into", kind, get_args(LookInto))
+        if self.schema is not None:
+            _one_of("schema", self.schema, get_args(Provider))
+            name = f"{self.schema}-schema"
+            if any(rule.name == name for rule in self.rules):
+                raise PolicyError(
+                    f"A rule is named {name!r}, as the findings of schema={self.schema!r} are."
+                )
+        _one_of("schema_action", self.schema_action, get_args(SchemaAction))
+        _one_of("stringified", self.stringified, get_args(Stringified))
         _one_of("mode", self.mode, get_args(Mode))
         object.__setattr__(self, "hosts", _hosts(self.hosts))
         try:

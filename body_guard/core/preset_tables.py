@@ -215,12 +215,15 @@ _LITELLM: Final = (
         keys=_names(
             """
             dd_agent_host dd_agent_port dd_api_key dd_site gcs_bucket_name
-            gcs_path_service_account humanloop_api_key newrelic_api_key newrelic_region
+            gcs_path_service_account humanloop_api_key langfuse_environment langfuse_host
+            langfuse_prompt_version langfuse_public_key langfuse_secret langfuse_secret_key
+            langfuse_span_scope langsmith_api_key langsmith_base_url langsmith_project
+            langsmith_sampling_rate langsmith_tenant_id newrelic_api_key newrelic_region
             posthog_api_key posthog_api_url signoz_ingestion_endpoint signoz_ingestion_key
             wandb_api_key weave_project_id
             """
         ),
-        prefixes=("arize_", "langfuse_", "langsmith_"),
+        prefixes=("arize_",),
         scope=_ROOT,
         protect=True,
         owner="litellm",
@@ -423,7 +426,7 @@ _GENERIC_PRIVATE: Final = (
         scope=(*_ROOT, *_METADATA_BELOW, *_MESSAGES),
         exceptions=("**/_meta",),
         protect=True,
-        owner="unknown",
+        owner="",  # nobody's in particular: a finding names the package of the type, if it has one
         evidence="https://github.com/Shelpuk/kitty-bridge/pull/47",
     ),
 )

@@ -36,7 +36,7 @@ class Finding:
             of the RFC) without the quotes, so always ASCII. ``""`` is the whole body.
         rule: The name of the rule: one of the policy's, or ``unserializable``, ``non-finite``,
             ``cycle``, ``surrogate``, ``digits``, ``bad-key``, ``duplicate``, ``depth``, ``size``,
-            ``malformed``.
+            ``malformed``, ``stringified``; or ``openai-schema``, ``anthropic-schema``.
         action: ``remove`` (the member is gone), ``replace`` (null or U+FFFD stands there),
             ``reject`` (nothing was sent) or ``report`` (left as it was).
         type: Qualified name of the type of what was found; ``""`` where it was found in bytes.

@@ -11,6 +11,7 @@ from body_guard.core.encodings import encoding_of
 from body_guard.core.errors import BodyLimitError, BodyRejectedError, GuardError
 from body_guard.core.forms import sanitize_form, sanitize_multipart
 from body_guard.core.media import media_of
+from body_guard.core.overview import Overview
 from body_guard.core.policy import DEFAULT, Policy
 from body_guard.core.prefilter import Prefilter
 from body_guard.core.proof import proof_of
@@ -39,12 +40,14 @@ class Sanitizer:
         policy: As given.
     """
 
-    __slots__ = ("_matcher", "_prefilter", "policy")
+    __slots__ = ("_matcher", "_overview", "_prefilter", "policy")
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = DEFAULT if policy is None else policy
         self._matcher = Matcher(self.policy.rules)
         self._prefilter = Prefilter(self._matcher)
+        asked = self.policy.schema is not None or self.policy.stringified != "off"
+        self._overview = Overview(self.policy) if asked else None
 
     def sanitize(self, value: object) -> tuple[object, Report]:
         """Take out of a value what may not leave.
@@ -100,7 +103,7 @@ class Sanitizer:
         """
         __tracebackhide__ = True
         most = self.policy.max_bytes
-        proof = proof_of(value, most)
+        proof = proof_of(value, most) if self._overview is None else ""
         if proof:
             try:
                 content = encode(value, proof)
@@ -173,14 +176,59 @@ class Sanitizer:
                 content, content_type or "", self._matcher, self.sanitize_bytes
             )
             return (content, not_judged("multipart")) if spliced is None else _allowed(spliced)
-        return self._sanitize_json(content, media.kind)
+        clean, report = self._sanitize_json(content, media.kind)
+        if self._overview is None or media.kind == "records":
+            return clean, report
+        return self._overlooked(clean, report, self._overview)
 
     def _walked(self, value: object, *, for_encoder: bool = False) -> Walked:
         __tracebackhide__ = True
         walked = walk(value, self.policy, self._matcher, for_encoder=for_encoder)
         if walked.rejected:
             raise _rejected(walked.report)
+        if self._overview is not None:
+            rules, report = self._overview.of_value(walked.value)
+            if rules:
+                walked = walked.then(walk(walked.value, self.policy, Matcher(rules)))
+            walked.report += report
+            if _rejects(walked.report):
+                raise _rejected(walked.report)
         return walked
+
+    def _overlooked(
+        self, content: bytes, report: Report, overview: Overview
+    ) -> tuple[bytes, Report]:
+        """Do for bytes what the overview asks for."""
+        __tracebackhide__ = True
+        if len(content) > self.policy.max_bytes:
+            if self.policy.on_limit == "send":
+                return content, report + not_judged("larger than max_bytes")
+            raise _too_large(self.policy.max_bytes)
+        encoding = encoding_of(content)
+        text = encoding.to_utf8(content)
+        in_utf8 = text is content
+        start = len(encoding.mark) if in_utf8 else 0
+        too_deep = False
+        try:
+            rules, found = overview.of_text(text[start:])
+        except RecursionError:
+            too_deep = True
+        if too_deep:  # not inside the handler: the error's frames hold the body
+            raise BodyLimitError(
+                "The body was not sent: it is nested too deeply to be compared with a schema.",
+                report + Report((Finding("", "depth", "reject"),)),
+            )
+        report += found
+        if rules:
+            matcher = Matcher(rules)
+            suspects = Prefilter(matcher).suspects(text)
+            cut = splice(text, suspects or (), matcher, start=start)
+            report += cut.report
+            if cut.report.changed:
+                content = cut.content if in_utf8 else encoding.from_utf8(cut.content)
+        if _rejects(report):
+            raise _rejected(report)
+        return content, report
 
     def _prepared(self, value: object) -> Walked:
         __tracebackhide__ = True
@@ -221,7 +269,7 @@ class Sanitizer:
         if suspects is None:
             return content, CLEAN
         if len(content) > self.policy.max_bytes:
-            if self.policy.on_limit == "send":
+            if self.policy.on_limit == "send" or self._matcher.only_reports:
                 return content, not_judged("larger than max_bytes")
             raise _too_large(self.policy.max_bytes)
         start = len(encoding.mark) if in_utf8 else 0
@@ -243,7 +291,7 @@ class Sanitizer:
 
     def _malformed(self, content: bytes, kind: Kind, position: int) -> tuple[bytes, Report]:
         __tracebackhide__ = True
-        if kind == "sniffed":
+        if kind == "sniffed" or self._matcher.only_reports:
             return content, Report((Finding("", "malformed", "report"),))
         raise BodyRejectedError(
             "The body was not sent: it is declared to be JSON and seems to hold a forbidden key, "
@@ -257,6 +305,10 @@ def _allowed(spliced: Spliced) -> tuple[bytes, Report]:
     if spliced.rejected:
         raise _rejected(spliced.report)
     return spliced.content, spliced.report
+
+
+def _rejects(report: Report) -> bool:
+    return any(finding.action == "reject" for finding in report.findings)
 
 
 def _rejected(report: Report) -> BodyRejectedError:
@@ -280,25 +332,26 @@ def _too_large(max_bytes: int, report: Report = CLEAN) -> BodyLimitError:
     )
 
 
-@lru_cache(maxsize=256)
-def _built(policy: Policy) -> Sanitizer:
-    return Sanitizer(policy)
-
-
-#: By the identity of the policy, which is kept alive here: hashing one takes as long as judging a
-#: small body does.
-_known: Final[dict[int, tuple[Policy, Sanitizer]]] = {}
-_MOST_KNOWN: Final = 256
-
-
 def sanitizer_for(policy: Policy) -> Sanitizer:
     """Give the sanitizer of a policy, built once."""
     known = _known.get(id(policy))
-    if known is None:
+    if known is None or known[0] is not policy:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         known = _known[id(policy)] = policy, _built(policy)
     return known[1]
+
+
+_MOST_KNOWN: Final = 256
+
+#: By identity, the policy beside it so that its id stays its own: hashing one with a hundred rules
+#: takes longer than judging a small body.
+_known: Final[dict[int, tuple[Policy, Sanitizer]]] = {}
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _built(policy: Policy) -> Sanitizer:
+    return Sanitizer(policy)
 
 
 def sanitize(value: object, policy: Policy | None = None) -> tuple[object, Report]:

@@ -7,16 +7,17 @@ finds next year's, at the price of a report whenever the API has grown and the s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
+from body_guard.core.parsed import members
 from body_guard.core.rules import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from body_guard.core.rules import Action
 
-__all__ = ["Members", "Provider", "Schema", "Shape", "schema_of"]
+__all__ = ["Provider", "Schema", "Shape", "schema_of"]
 
 Provider = Literal["openai", "anthropic"]
 
@@ -62,15 +63,14 @@ class Schema:
         """Give rules for just those members of a body that the API does not know.
 
         Args:
-            body: A value that json can write, or one that it read with `Members` as its
-                ``object_pairs_hook``.
+            body: A value that json can write, or one of `body_guard.core.parsed`.
             action: Of the rules.
 
         Returns:
             A rule for each place (root, metadata, the elements of a list) that has some; so a
             body of known members costs no more than a look at their names.
         """
-        root = [*_members(body)]
+        root = _named(body)
         told_by = [(name, self.shapes[name]) for name, _ in root if name in self.shapes]
         if not told_by:
             return ()
@@ -90,7 +90,6 @@ class Schema:
                 keys=tuple(sorted(names)),
                 action=action,
                 scope=(place,),
-                owner="unknown",
                 evidence=f"no type of {self.sdk} {self.version} names it",
             )
             for place, names in places.items()
@@ -98,26 +97,12 @@ class Schema:
         )
 
 
-class Members:
-    """A JSON object as it was written: duplicate members, of which a dict keeps the last, too."""
-
-    __slots__ = ("pairs",)
-
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        self.pairs = pairs
-
-
-def _members(value: object) -> Iterator[tuple[str, object]]:
-    pairs: Iterable[tuple[object, object]] = ()
-    if type(value) is Members:
-        pairs = value.pairs
-    elif isinstance(value, dict):
-        pairs = dict.items(value)
-    return ((name, member) for name, member in pairs if isinstance(name, str))
+def _named(value: object) -> list[tuple[str, object]]:
+    return [(name, member) for name, member in members(value) if isinstance(name, str)]
 
 
 def _names(values: Iterable[object]) -> set[str]:
-    return {name for value in values for name, _ in _members(value)}
+    return {name for value in values for name, _ in _named(value)}
 
 
 def schema_of(provider: Provider) -> Schema:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from body_guard.core.parsed import Members, members
 from body_guard.core.report import CLEAN, Listing, Report, segment
 
 if TYPE_CHECKING:
@@ -41,15 +42,18 @@ _REPRS: Final = tuple(
         ("asyncio", r"<(?P<kind>Task|\w*Future) (?:pending|finished|cancelled)\b[^\n]*>"),
         # <Span(op='gen_ai.chat', ...)>, with or without the brackets
         ("sentry-sdk", r"<?(?P<kind>\w*Span|Transaction)\((?:op|name)=['\"N].*, .*\)>"),
-        ("sentry-sdk", r"(?P<kind>Span|Transaction)\(op=.*\)"),
+        ("sentry-sdk", r"(?P<kind>Span)\(op=.*\)"),
         ("opentelemetry-api", r"(?P<kind>\w*Span)\((?:SpanContext\(|name=\").*\)"),
         ("opentelemetry-api", r"(?P<kind>SpanContext)\(trace_id=.*\)"),
     )
 )
 
-#: Whatever matches begins like one of these.
-_BEGINNINGS: Final = re.compile(r"<[A-Za-z_]|\w*Span(?:Context)?\(|Transaction\(")
-_IN_JSON: Final = re.compile(rb'"(?:<[A-Za-z_]|\w*Span(?:Context)?\(|Transaction\()')
+#: Whatever matches begins like one of these; in JSON, where one is, the text has one of those.
+_begins: Final = re.compile(r"<[A-Za-z_]|\w*Span(?:Context)?\(").match
+_IN_JSON: Final = (b'"<', rb'"\u003', b"Span(", b"SpanContext(")
+
+
+_CONTAINERS: Final = (dict, list, tuple, Members)
 
 
 class _Found(NamedTuple):
@@ -67,7 +71,7 @@ def kind_of(text: str) -> _Found | None:
         ``("httpx.Client", "httpx")`` for ``"<httpx.Client object at 0x7f...>"``; an owner that
         cannot be told is ``""``.
     """
-    if len(text) > _LONGEST or not _BEGINNINGS.match(text):
+    if len(text) > _LONGEST or not _begins(text):
         return None
     for owner, pattern in _REPRS:
         found = pattern.fullmatch(text)
@@ -80,14 +84,14 @@ def kind_of(text: str) -> _Found | None:
 
 def may_hold(text: bytes) -> bool:
     """Tell whether JSON text may hold a stringified object, at the speed of a search."""
-    return _IN_JSON.search(text) is not None
+    return any(beginning in text for beginning in _IN_JSON)
 
 
 def find(body: object, action: Action) -> Report:
     """Look for stringified objects in a value that json can write.
 
     Args:
-        body: Dicts, lists and tuples; no cycles.
+        body: Such a value, or one of `body_guard.core.parsed`.
         action: ``report`` or ``reject``: what the findings say is done.
 
     Returns:
@@ -110,14 +114,14 @@ def _texts(body: object) -> Iterator[tuple[list[str], _Found]]:
         for key, value in levels[-1]:
             kind = type(value)
             if issubclass(kind, str):
-                found = kind_of(value)
+                found = kind_of(value) if _begins(value) else None
                 if found is not None:
                     yield [*tokens, segment(str(key))][1:], found
-            elif issubclass(kind, dict | list | tuple) and id(value) not in seen:
+            elif issubclass(kind, _CONTAINERS) and id(value) not in seen:
                 seen.add(id(value))
                 tokens.append(segment(str(key)))
-                members = dict.items(value) if issubclass(kind, dict) else enumerate(value)
-                levels.append(iter(members))
+                listed = issubclass(kind, list | tuple)
+                levels.append(iter(enumerate(value) if listed else members(value)))
                 break
         else:
             levels.pop()

@@ -22,6 +22,7 @@ from body_guard.core.errors import BodyLimitError
 from body_guard.core.plaindata import HINT, is_plain_data
 from body_guard.core.replacement import spelled, stands, substitute
 from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
+from body_guard.core.rules import STARTS
 from body_guard.core.typenames import class_attribute, package, qualified_name
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ __all__ = ["Walked", "encodable", "walk"]
 #: How many items strangers may make up in one walk: an ``__iter__`` or a ``convert=`` that gives
 #: ever new containers ends here. What the caller built itself is in memory already and is free.
 _MOST_MADE_UP: Final = 1_000_000
+
+#: And how many containers: one takes about 0.9 KB while it is walked, as much as many items do.
+_MOST_MADE_UP_CONTAINERS: Final = 50_000
 
 #: How many items may be judged again because their container stands at several places. As many
 #: kinds of places as globs can tell apart, and a container for each: without a bound, that is time
@@ -234,6 +238,12 @@ class Walked:
         self.nodes = nodes
         self.report = _report(root, changed)
 
+    def then(self, later: Walked) -> Walked:
+        """Give a later walk of what this one left, with what this one found before it."""
+        later.report = self.report + later.report
+        later.replaced = self.replaced
+        return later
+
     def deepest(self) -> str:
         """Give the pointer of the deepest container."""
         tokens = []
@@ -276,6 +286,7 @@ class _Walk:
         "_changed",
         "_for_encoder",
         "_made_up",
+        "_made_up_containers",
         "_matcher",
         "_nodes",
         "_paths",
@@ -292,6 +303,7 @@ class _Walk:
         self._nodes: dict[int, _Node] = {}
         self._bound: dict[tuple[int, int], _Node] = {}  # those judged by their place, by that too
         self._made_up = 0
+        self._made_up_containers = 0
         self._again = 0
         self._paths: Listing | None = None  # that functions were given
         self._replaced: set[tuple[str, bytes]] = set()
@@ -326,7 +338,8 @@ class _Walk:
         __tracebackhide__ = True
         nodes = self._nodes
         is_array = node.is_array
-        starts, width, names = self._matcher.starts, self._matcher.width, self._matcher.keys
+        matcher = self._matcher
+        starts, short, names = matcher.starts, matcher.short, matcher.keys
         key: Any
         for position, item in node.pending:
             if is_array:
@@ -337,7 +350,8 @@ class _Walk:
                 if (
                     type(key) is not str
                     or not key.isascii()
-                    or key[:width] in starts
+                    or key[:STARTS] in starts
+                    or (short and key.startswith(short))
                     or key in names
                 ):
                     key = self._judge_key(node, position, key, item)
@@ -458,7 +472,7 @@ class _Walk:
         """Do what a rule says; tell whether nothing is left to be judged of the value."""
         __tracebackhide__ = True
         kind = type(item)
-        mark = _Mark(rule.name, rule.action, kind, rule.owner)
+        mark = _Mark(rule.name, rule.action, kind, rule.owner or package(kind))
         if rule.action == "report":
             node.mark(key, mark)
             return False
@@ -509,6 +523,7 @@ class _Walk:
                 if child is not None:
                     if child.edits is not None:
                         self._count_made_up(len(child.items), key)
+                        self._count_made_up_container(key)
                     elif self._for_encoder:
                         # json would look up its items, its __len__: by name
                         child.copied, child.edits = True, {}
@@ -521,6 +536,8 @@ class _Walk:
                 break
             self._changed = True
             self._count_made_up(1, key)
+            if issubclass(type(converted), _CONTAINERS):
+                self._count_made_up_container(key)
             item = converted
         kind = type(given)
         mark = _Mark("unserializable", self._policy.unserializable, kind, package(kind))
@@ -566,6 +583,16 @@ class _Walk:
             _MOST_MADE_UP,
             key,
             "a container that computes its items (or convert=) gave more than {} of them",
+        )
+
+    def _count_made_up_container(self, key: str | int) -> None:
+        __tracebackhide__ = True
+        self._made_up_containers += 1
+        self._bounded(
+            self._made_up_containers,
+            _MOST_MADE_UP_CONTAINERS,
+            key,
+            "containers that compute their items (or convert=) gave more than {} containers",
         )
 
     def _bounded(self, count: int, most: int, key: str | int, why: str) -> None:

@@ -155,7 +155,8 @@ def prepared(
     """
     __tracebackhide__ = True
     value, report = _judged(guard, value, convert)
-    if guard.policy.mode == "audit" and report.findings and not last:
+    audit = guard.policy.mode == "audit"
+    if not last and any(audit or finding.action == "report" for finding in report.findings):
         with suppress(*ENCODING_ERRORS):  # then nobody will see its bytes
             report = _untold(report, encode(value), guard.policy)
     tell(report, guard.policy)

@@ -257,7 +257,7 @@ def _given(guard: Guard, value: Any, convert: Convert | None, left_out: tuple[ty
     if cleaned is given:
         return value
     return {
-        name: cleaned[name] if name in cleaned else item
+        name: cleaned.get(name, item)
         for name, item in value.items()
         if name in cleaned or name not in given
     }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import pytest
 
-from body_guard import Policy, PolicyError, Rule, Sanitizer, presets
+from body_guard import Policy, PolicyError, Rule, Sanitizer, guard, presets
 from body_guard.core.preset_tables import PRESETS
 from body_guard.core.presets import SENTRY, preset
 from body_guard.core.schema_tables import SCHEMAS
@@ -46,7 +47,7 @@ def test_the_presets_are_these() -> None:
 @pytest.mark.parametrize(("name", "rule"), ROWS)
 def test_a_row_says_whose_it_is_and_what_shows_it(name: str, rule: Rule) -> None:
     """Owner and evidence in every row; all but Sentry's keep to a place and off the zones."""
-    assert rule.owner
+    assert rule.owner or name == "generic-private"
     assert rule.evidence
     assert rule.action == "remove"
     if name != "sentry":
@@ -183,3 +184,31 @@ def test_what_is_somebodys_stays(what: str, body: dict[str, object]) -> None:
     clean, report = EVERY.sanitize_bytes(content)
     assert clean is content
     assert report.findings == ()
+
+
+OWNERS = [
+    ("the preset's", presets("datadog"), {"_dd_span": Policy()}, "ddtrace"),
+    (
+        "the type's, where the rule names none",
+        presets("generic-private"),
+        {"_a": Policy()},
+        "body_guard",
+    ),
+    ("nobody's", presets("generic-private"), {"_a": 1}, ""),
+    ("the type's, without a rule", (), {"a": Policy()}, "body_guard"),
+]
+
+
+@pytest.mark.parametrize(
+    ("rules", "body", "owner"), [row[1:] for row in OWNERS], ids=[row[0] for row in OWNERS]
+)
+def test_a_finding_names_its_owner(
+    rules: tuple[Rule, ...], body: dict[str, object], owner: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The library to go to: in the finding, and in the line of the log."""
+    with httpx.Client() as client:
+        request = guard(client, policy=Policy(rules)).build_request("POST", "http://x", json=body)
+    (finding,) = request.extensions["body_guard"].findings
+    assert finding.owner == owner
+    (record,) = caplog.records
+    assert (f"owner {owner}" in record.getMessage()) == bool(owner)

@@ -160,6 +160,7 @@ ANSWERS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     (r"/images/generations", {"created": 1700000000, "data": [{"url": "http://i"}]}, ()),
     (r"/batches", BATCH, ()),
     (r"/messages", MESSAGE, MESSAGE_EVENTS),
+    (r"[rR]awPredict", MESSAGE, MESSAGE_EVENTS),
     (r"/converse", CONVERSE, ()),
     (r"titan-embed.*/invoke", {"embedding": [0.1], "inputTextTokenCount": 1}, ()),
     (r"/invoke$", MESSAGE, ()),

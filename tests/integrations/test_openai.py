@@ -191,6 +191,19 @@ def test_an_sdk_that_leaves_the_encoding_to_httpx(
     assert extra["metadata"] == {"_sentry_x": 1}
 
 
+def test_hooks_and_a_guarded_client_tell_once(guarded: Guarded, wire: Wire) -> None:
+    """With litellm's install() and guard(client) in one process, a request has one report."""
+    wire.answers.append({"json": ANSWER})
+    sdk_client = body_guard.guard(client(wire))
+    with body_guard.collect() as reports:
+        sdk_client.chat.completions.create(
+            model="m", messages=MESSAGES, extra_body={"live": object(), "_sentry_x": 1, "a": 1}
+        )
+    assert json.loads(wire.body) == {"model": "m", "messages": MESSAGES, "a": 1}
+    (report,) = reports
+    assert [finding.path for finding in report.findings] == ["/live", "/_sentry_x"]
+
+
 def test_without_a_guard_the_hooks_pass_through(guarded: Guarded, wire: Wire) -> None:
     """As after uninstall, beneath somebody's later patch."""
     guarded.guard = None

@@ -18,6 +18,7 @@ MESSAGES: Any = [{"role": "user", "content": "hi"}]
 #: What an act is: it yields what a client gives, and gets it back, awaited where it is async.
 Steps = Generator[Any, Any, Any]
 
+
 def _chat(client: Any, extra: Any, **more: Any) -> Any:
     return client.chat.completions.create(model="m", messages=MESSAGES, extra_body=extra, **more)
 
@@ -113,18 +114,18 @@ class Row:
         async def main() -> Any:
             client = make()
             steps = act(client)
+            resume, value = steps.send, None
             try:
-                given: Any = None
                 while True:
                     try:
-                        given = steps.send(given)
+                        given = resume(value)
                     except StopIteration as stop:
                         return stop.value
-                    if inspect.isawaitable(given):
-                        try:
-                            given = await given
-                        except Exception as error:
-                            given = steps.throw(error)
+                    try:
+                        value = await given if inspect.isawaitable(given) else given
+                        resume = steps.send
+                    except Exception as error:
+                        resume, value = steps.throw, error
             finally:
                 for http in http_clients(client, self.sdk):
                     if hasattr(http, "aclose"):
@@ -137,9 +138,9 @@ class Row:
 
 def _names(requirement: str, name: str) -> bool:
     distribution, _, marker = requirement.partition(";")
-    return distribution.replace("(", " ").replace(">", " ").replace("<", " ").split()[0] == name and (
-        "extra" not in marker
-    )
+    return distribution.replace("(", " ").replace(">", " ").replace("<", " ").split()[
+        0
+    ] == name and ("extra" not in marker)
 
 
 def pair(package: str, kind: str, call: Callable[..., Any], **more: Any) -> list[Row]:
@@ -170,7 +171,14 @@ CANDIDATES = [
     *pair("anthropic", "AnthropicVertex", _messages, options=VERTEX, cloud=True),
     *pair("groq", "Groq", _chat, options=KEY),
     *pair("together", "Together", _chat, options=KEY),
-    *pair("mistralai", "Mistral", _mistral, options={"api_key": "k"}, url="server_url", module="mistralai.client"),
+    *pair(
+        "mistralai",
+        "Mistral",
+        _mistral,
+        options={"api_key": "k"},
+        url="server_url",
+        module="mistralai.client",
+    ),
     *pair("cohere", "ClientV2", _cohere, options={"api_key": "k"}),
 ]
 ROWS = [row for row in CANDIDATES if row.is_here]
