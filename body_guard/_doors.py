@@ -93,7 +93,7 @@ class ClientDoor:
             request = build(*args, **{**options, "json": prepared[0]})
             guard.judge(request, prepared[1])
             return request
-        encoded = guard.encode(value, extensions, host)
+        encoded = guard.encode(value, policy, host)
         if encoded is None:
             return build(*args, **options)
         request = build(*args, **{**options, "json": None, "content": encoded[0]})
@@ -125,8 +125,9 @@ class SyncClientDoor(ClientDoor):
 
         def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
-            self._body_guard.buffer(request)
-            self._body_guard.judge(request)
+            if not self._body_guard.has_judged(request):
+                self._body_guard.buffer(request)
+                self._body_guard.judge(request)
             return super().send(request, **options)
 
 
@@ -137,8 +138,9 @@ class AsyncClientDoor(ClientDoor):
 
         async def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
-            await self._body_guard.abuffer(request)
-            self._body_guard.judge(request)
+            if not self._body_guard.has_judged(request):
+                await self._body_guard.abuffer(request)
+                self._body_guard.judge(request)
             return await super().send(request, **options)
 
 
@@ -166,8 +168,9 @@ class SyncTransportDoor(_TransportDoor):
 
     def handle_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
-        self._guard.buffer(request)
-        self._guard.judge(request)
+        if not self._guard.has_judged(request):
+            self._guard.buffer(request)
+            self._guard.judge(request)
         return self.transport.handle_request(request)
 
     def __enter__(self) -> Any:
@@ -194,8 +197,9 @@ class AsyncTransportDoor(_TransportDoor):
 
     async def handle_async_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
-        await self._guard.abuffer(request)
-        self._guard.judge(request)
+        if not self._guard.has_judged(request):
+            await self._guard.abuffer(request)
+            self._guard.judge(request)
         return await self.transport.handle_async_request(request)
 
     async def __aenter__(self) -> Any:

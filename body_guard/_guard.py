@@ -70,20 +70,23 @@ class Guard:
             extensions: Of its request, which may bring a policy of their own; or None.
             host: Where it goes; ``""`` when that is not known yet, and the default judges.
         """
-        for name in (EXTENSION, _OVERRIDE):
-            override = (extensions or {}).get(name)
-            if isinstance(override, Policy):
-                return override.for_host(host)
-        return self.policy.for_host(host)
+        policy = self.policy
+        if extensions:
+            for name in (EXTENSION, _OVERRIDE):
+                override = extensions.get(name)
+                if isinstance(override, Policy):
+                    policy = override
+                    break
+        return policy.for_host(host) if policy.hosts else policy
 
-    def encode(self, value: object, extensions: Any, host: str = "") -> tuple[bytes, Report] | None:
+    def encode(self, value: object, policy: Policy, host: str = "") -> tuple[bytes, Report] | None:
         """Encode a value for a body, sanitized; None when it is to be sent unguarded.
 
         Only where the policy enforces: in an audit, the library encodes the value as it is.
         """
         __tracebackhide__ = True
-        sanitizer = sanitizer_for(self.policy_for(extensions, host))
-        return self._guarded(sanitizer.policy, host, lambda: sanitizer.encode(value))
+        sanitizer = sanitizer_for(policy)
+        return self._guarded(policy, host, lambda: sanitizer.encode(value))
 
     def prepare(
         self, value: object, extensions: Any, host: str = ""
@@ -123,13 +126,28 @@ class Guard:
             GuardError: The guard failed.
         """
         __tracebackhide__ = True
-        if not streams and not peek(request, self.library):
+        bodies = peek(request, self.library)
+        if not bodies and not streams:
             return
         policy = self._policy_of(request)
+        if known is CLEAN and bodies:
+            if encoded is policy and not policy.on_report:
+                remember(request, self.library, policy, CLEAN, bodies)
+                self._leave(request, CLEAN)
+                _reporting.deliver(CLEAN, policy, "")
+                return
         host = request.url.host
         judged = self._guarded(policy, host, lambda: self._judge(request, policy, known, encoded))
         if judged is not None:
             _reporting.deliver(judged[1], policy, host)
+
+    def has_judged(self, request: Any) -> bool:
+        """Tell whether the body of a request is as it was judged, by the policy of now."""
+        report = request.extensions.get(EXTENSION)
+        if type(report) is not Report:
+            return False
+        bodies = peek(request, self.library)
+        return recall(request, self.library, bodies, self._policy_of(request)) is report
 
     def buffer(self, request: Any) -> None:
         """Read a stream that the policy wants judged."""
@@ -144,7 +162,10 @@ class Guard:
             await abuffer(request, self.library, policy)
 
     def _policy_of(self, request: Any) -> Policy:
-        return self.policy_for(request.extensions, request.url.raw_host.decode("ascii"))
+        policy = self.policy_for(request.extensions)
+        if policy.hosts:
+            return policy.for_host(request.url.raw_host.decode("ascii"))
+        return policy
 
     def _judge(
         self, request: Any, policy: Policy, known: Report, encoded: Policy | None
