@@ -14,7 +14,7 @@ from body_guard.core.zones import MEMBERS, ZONES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["RESERVED", "Action", "Judged", "Matcher", "Placed", "Rule", "strings"]
+__all__ = ["RESERVED", "STARTS", "Action", "Judged", "Matcher", "Placed", "Rule", "strings"]
 
 Action = Literal["remove", "replace", "reject", "report"]
 
@@ -43,7 +43,7 @@ _JSON_TYPES: Final = frozenset(
 
 #: Characters of a prefix by which most names are told apart from it: slicing so few costs less
 #: than comparing with many prefixes.
-_WIDEST: Final = 3
+STARTS: Final = 3
 
 _PROTECTED: Final = (*ZONES, *MEMBERS)
 
@@ -247,9 +247,9 @@ class Matcher:
     Attributes:
         prefixes: All prefixes, for one `str.startswith`.
         keys: All exact names.
-        starts: The first characters of the prefixes, `width` of each: what begins with none of
-            these has none of the prefixes.
-        width: How many characters that is.
+        starts: The first `STARTS` characters of the prefixes that have as many: what begins with
+            none of these has none of those prefixes.
+        short: The prefixes that are shorter.
         only_reports: Whether no rule takes, replaces or refuses anything.
         places: Where a path has got to in the globs of the rules.
     """
@@ -261,8 +261,8 @@ class Matcher:
         "only_reports",
         "places",
         "prefixes",
+        "short",
         "starts",
-        "width",
     )
 
     def __init__(self, rules: Iterable[Rule]) -> None:
@@ -271,8 +271,10 @@ class Matcher:
             {prefix: None for rule in rules for prefix in rule.prefixes}
         )
         self.keys = frozenset(key for rule in rules for key in rule.keys)
-        self.width = min((_WIDEST, *map(len, self.prefixes)))
-        self.starts = frozenset(prefix[: self.width] for prefix in self.prefixes)
+        self.short = tuple(prefix for prefix in self.prefixes if len(prefix) < STARTS)
+        self.starts = frozenset(
+            prefix[:STARTS] for prefix in self.prefixes if len(prefix) >= STARTS
+        )
         self.only_reports = all(rule.action == "report" for rule in rules)
         self._types = any(rule.types for rule in rules)
         bound = [rule for rule in rules if not rule.everywhere]

@@ -22,6 +22,7 @@ from body_guard.core.errors import BodyLimitError
 from body_guard.core.plaindata import HINT, is_plain_data
 from body_guard.core.replacement import spelled, stands, substitute
 from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
+from body_guard.core.rules import STARTS
 from body_guard.core.typenames import class_attribute, package, qualified_name
 
 if TYPE_CHECKING:
@@ -332,7 +333,8 @@ class _Walk:
         __tracebackhide__ = True
         nodes = self._nodes
         is_array = node.is_array
-        starts, width, names = self._matcher.starts, self._matcher.width, self._matcher.keys
+        matcher = self._matcher
+        starts, short, names = matcher.starts, matcher.short, matcher.keys
         key: Any
         for position, item in node.pending:
             if is_array:
@@ -343,7 +345,8 @@ class _Walk:
                 if (
                     type(key) is not str
                     or not key.isascii()
-                    or key[:width] in starts
+                    or key[:STARTS] in starts
+                    or (short and key.startswith(short))
                     or key in names
                 ):
                     key = self._judge_key(node, position, key, item)
