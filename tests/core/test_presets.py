@@ -39,8 +39,17 @@ def test_the_default_policy_is_sentrys_bookkeeping() -> None:
 def test_the_presets_are_these() -> None:
     """Their names are public: a policy file spells them."""
     assert list(PRESETS) == [
-        *("sentry", "litellm", "litellm-replay", "opentelemetry", "datadog", "langfuse"),
-        *("langfuse-trace", "langchain", "helicone", "mlflow", "opik", "posthog", "traceloop"),
+        *("sentry", "litellm", "litellm-replay", "cloud-credentials", "opentelemetry", "datadog"),
+        *(
+            "langfuse",
+            "langfuse-trace",
+            "langchain",
+            "helicone",
+            "mlflow",
+            "opik",
+            "posthog",
+            "traceloop",
+        ),
         *("trace-headers", "app-ui", "generic-private"),
     ]
 
@@ -86,8 +95,8 @@ def test_several_by_name() -> None:
         ("Sentry", "There is no preset 'Sentry'; did you mean 'sentry'?"),
         (
             "xyzzy",
-            "There is no preset 'xyzzy'; there are sentry, litellm, litellm-replay, opentelemetry, "
-            "datadog, langfuse, langfuse-trace, langchain, helicone, mlflow, opik, posthog, "
+            "There is no preset 'xyzzy'; there are sentry, litellm, litellm-replay, "
+            "cloud-credentials, opentelemetry, datadog, langfuse, langfuse-trace, langchain, helicone, mlflow, opik, posthog, "
             "traceloop, trace-headers, app-ui, generic-private.",
         ),
     ],
@@ -120,7 +129,7 @@ LEAKS = [
     ("litellm-router", {"max_parallel_requests": 1}, "/max_parallel_requests"),
     ("litellm-prices", {"input_cost_per_token": 1}, "/input_cost_per_token"),
     ("litellm-callback-settings", {"dd_api_key": "s"}, "/dd_api_key"),
-    ("litellm-credentials", {"aws_secret_access_key": "s"}, "/aws_secret_access_key"),
+    ("cloud-credentials", {"aws_secret_access_key": "s"}, "/aws_secret_access_key"),
     (
         "litellm-replay",
         {"messages": [{}, {"provider_specific_fields": {}}]},
