@@ -218,7 +218,6 @@ class Sanitizer:
                 "The body was not sent: it is nested too deeply to be compared with a schema.",
                 report + Report((Finding("", "depth", "reject"),)),
             )
-        report += found
         if rules:
             matcher = Matcher(rules)
             suspects = Prefilter(matcher).suspects(text)
@@ -226,6 +225,7 @@ class Sanitizer:
             report += cut.report
             if cut.report.changed:
                 content = cut.content if in_utf8 else encoding.from_utf8(cut.content)
+        report += found
         if _rejects(report):
             raise _rejected(report)
         return content, report
