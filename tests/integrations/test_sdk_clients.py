@@ -9,6 +9,7 @@ import copy
 import datetime
 import json
 import re
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -98,6 +99,7 @@ def test_an_object_and_a_key(row: Row, provider: LLMProvider) -> None:
     extra = {
         "a": 1,
         "live": object(),
+        "lock": threading.Lock(),  # nor can it be copied, as AnthropicBedrock does
         "deep": {"span": SimpleNamespace(), "_sentry_x": "SECRET", "kept": [1.10, None]},
         "_sentry_span": lambda: 0,
     }
@@ -117,6 +119,7 @@ def test_an_object_and_a_key(row: Row, provider: LLMProvider) -> None:
         "/deep/_sentry_x",
         "/deep/span",
         "/live",
+        "/lock",
     ]
 
 
