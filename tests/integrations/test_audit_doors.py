@@ -87,6 +87,12 @@ def sdk(body: Any) -> None:
         client.chat.completions.create(model="m", messages=MESSAGES, extra_body=body)
 
 
+def sdk_post(body: Any) -> None:
+    http_client = httpx.Client(transport=httpx.MockTransport(Wire()))
+    with openai.OpenAI(api_key="k", http_client=http_client, max_retries=0) as client:
+        client.post("/x", cast_to=object, body=body)
+
+
 def guarded_sdk(body: Any) -> None:
     wire = Wire()
     http_client = httpx.Client(transport=httpx.MockTransport(wire))
@@ -109,6 +115,7 @@ CRASHING = {
     "HTTPHandler": handler,
     "AsyncHTTPHandler": async_handler,
     "openai": sdk,
+    "openai, post": sdk_post,
     "guard(openai)": guarded_sdk,
     "both": both,
 }
