@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks import dirty, encode, request, splice
 from benchmarks.goals import SECTION_8
-from benchmarks.measure import main, markdown
+from benchmarks.measure import main
 
 if TYPE_CHECKING:
     from benchmarks.measure import Bench

@@ -9,7 +9,7 @@ import os
 import pathlib
 import random
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = [
     "embeddings",
     "floats",
     "recorded",
+    "sized",
     "tools",
     "vision",
     "wide",
@@ -207,7 +208,7 @@ CLEAN: Final[Mapping[str, tuple[Callable[[int, random.Random], object], int]]] =
 _QUICK: Final = 3_000
 
 
-@lru_cache(maxsize=None)
+@cache
 def clean(name: str, quick: bool = False) -> Body:
     """Give a clean body by its name; the same in every run."""
     make, size = CLEAN[name]
@@ -215,7 +216,18 @@ def clean(name: str, quick: bool = False) -> Body:
     return Body(name, (written(value),))
 
 
-@lru_cache(maxsize=None)
+def sized(make: Callable[[int, random.Random], object], size: int) -> Body:
+    """Give a body of one shape and about so many bytes; the same in every run."""
+    text = written(make(size, random.Random(size)))
+    name = getattr(make, "__name__", "body")
+    return Body(f"{name} {_told(size)}", (text,))
+
+
+def _told(size: int) -> str:
+    return f"{size // 10**6} MB" if size >= 10**6 else f"{size // 10**3} KB"
+
+
+@cache
 def recorded() -> Body | None:
     """Give the recorded bodies that are JSON, or None where they are not on this machine."""
     if not RECORDED.is_file():

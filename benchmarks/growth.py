@@ -81,12 +81,11 @@ def _sizes(bench: Bench, rounds: int) -> None:
         values: dict[float, Race] = {}
         contents: dict[float, Race] = {}
         for size in _SIZES[:2] if bench.quick else _SIZES:
-            text = bodies.written(make(size, random.Random(size)))
-            body = bodies.Body(make.__name__, (text,))
+            body = bodies.sized(make, size)
             fresh = partial(body.fresh, repeated(body.size, quick=bench.quick))
             sides = {"httpx": Side(httpx_encode, fresh), "guarded": Side(_encode, fresh)}
             values[body.size] = bench.race(sides, rounds=rounds)
-            again = partial(copies, text.encode(), repeated(body.size, quick=bench.quick))
+            again = partial(copies, body.texts[0].encode(), repeated(body.size, quick=bench.quick))
             contents[body.size] = bench.race({"guarded": Side(_judge, again)}, rounds=rounds)
         goal_of = {"httpx": None, "guarded": goals.GROWTH}
         _series(bench, f"{make.__name__} of so many bytes", values, goal_of, "httpx")
@@ -124,8 +123,7 @@ def _depths(bench: Bench, rounds: int) -> None:
     clean: dict[float, Race] = {}
     dirty: dict[float, Race] = {}
     for levels in (10, 30) if bench.quick else (10, 30, 100, 300, 900):
-        text = bodies.written(bodies.deep(levels, random.Random(levels)))
-        body = bodies.Body("deep", (text,))
+        body = bodies.sized(bodies.deep, levels)
         fresh = partial(body.fresh, 1 if bench.quick else 20)
         sides = {"httpx": Side(httpx_encode, fresh), "guarded": Side(_encode, fresh)}
         clean[levels] = bench.race(sides, rounds=rounds)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from benchmarks import bodies, dirty, goals, variants
-from benchmarks.encode import httpx_encode
 from benchmarks.measure import Side, copies, main, repeated
 from body_guard import GuardedAsyncClient, GuardedClient
 

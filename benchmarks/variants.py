@@ -9,7 +9,7 @@ from body_guard import Policy, Rule, Sanitizer
 from body_guard.core import presets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 __all__ = ["encoders", "every_preset"]
 
