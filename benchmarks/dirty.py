@@ -17,6 +17,7 @@ from benchmarks import bodies, goals, variants
 from benchmarks.bodies import Body, Span
 from benchmarks.encode import httpx_encode
 from benchmarks.measure import Side, main, repeated
+from benchmarks.variants import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,11 +117,10 @@ def _measured(bench: Bench, case: _Case) -> None:
         return values
 
     encoders = {
-        name: encoder
-        for name, encoder in variants.encoders().items()
-        if not isinstance(encoder, str)
+        name: variant
+        for name, variant in variants.encoders().items()
+        if isinstance(variant, Variant) and name.startswith("guarded")
     }
-    encoders.pop("orjson alone", None)
     left = encoders["guarded"](dirty(1)[0])
     if b"_sentry" in left or b"Mustermann" in left:
         raise AssertionError(f"{case.what} in {case.body}: it left")
@@ -130,7 +130,7 @@ def _measured(bench: Bench, case: _Case) -> None:
     race = bench.race(
         {
             "httpx": Side(httpx_encode, lambda: cleaned.fresh(times)),
-            **{name: Side(act, dirty) for name, act in encoders.items()},
+            **{name: variant.side(dirty) for name, variant in encoders.items()},
         }
     )
     goal_of = {name: case.goal if name != "guarded, no orjson" else None for name in encoders}
@@ -141,6 +141,7 @@ def run(bench: Bench) -> None:
     """Measure every dirty body."""
     for case in _CASES:
         _measured(bench, case)
+    variants.restore()
 
 
 if __name__ == "__main__":

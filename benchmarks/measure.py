@@ -183,7 +183,7 @@ class Bench:
         for side in sides.values():
             _lap(side, clock)  # unmeasured: the first calls specialize code and fill caches
         gc.collect()
-        gc.freeze()  # so that collecting what a lap left costs no walk over all modules
+        gc.freeze()  # so that collecting, after each lap, does not walk all that is loaded
         for _ in range(rounds or self.rounds):
             for name in order:
                 gc.collect()
@@ -194,7 +194,6 @@ class Bench:
                 cpu[name].append(taken[0] / per)
                 wall[name].append(taken[1] / per)
             order.append(order.pop(0))
-        gc.unfreeze()
         return Race(cpu, wall)
 
     def row(
