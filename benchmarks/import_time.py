@@ -2,8 +2,9 @@
 
 Wall-clock time of the import statement alone, in fresh interpreters; beside it, that of httpx. The
 goal is 50 ms. What an import adds to the process (resident memory, and what tracemalloc saw of it);
-what a client allocates, guarded and not, without its connections; the peak of encoding a body,
-beside httpx's.
+what a client allocates, guarded and not, without its connections; the peak of what encoding a body
+allocates, beside httpx's. Allocated is not resident: orjson 3.13 reserves 12 times the length of a
+long string, and touches once the length.
 """
 
 from __future__ import annotations
