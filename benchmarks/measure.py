@@ -183,7 +183,8 @@ class Bench:
         for side in sides.values():
             _lap(side, clock)  # unmeasured: the first calls specialize code and fill caches
         gc.collect()
-        gc.freeze()  # so that collecting, after each lap, does not walk all that is loaded
+        if not self.collector:
+            gc.freeze()  # so that collecting, before each lap, does not walk all that is loaded
         for _ in range(rounds or self.rounds):
             for name in order:
                 gc.collect()
@@ -361,7 +362,7 @@ def main(
         parser.error(f"no such benchmark: {', '.join(unknown)}")
     rounds = options.rounds or (1 if options.quick else 25)
     bench = Bench(rounds, options.quick, options.gc, options.markdown)
-    about = {**machine(), "rounds": rounds, "collector in laps": options.gc}
+    about = {**machine(), "rounds": rounds, "quick": options.quick, "collector in laps": options.gc}
     print("; ".join(f"{key} {_told(value)}" for key, value in about.items()) + "\n", flush=True)
     for name in chosen:
         bench.suite = name

@@ -97,6 +97,7 @@ def _bars(axis: Any, title: str, rows: Sequence[dict[str, Any]]) -> None:
         at += 0.6
     axis.axvline(1, color="#1a202c", linewidth=0.8, linestyle="--")
     axis.set_yticks([tick for tick, _ in ticks], [name for _, name in ticks], fontsize=8)
+    axis.margins(y=0.01)
     axis.invert_yaxis()
     axis.set_xlabel("times unguarded httpx (dashed: 1; red: the goal)", fontsize=8)
     axis.set_title(title, fontsize=10, loc="left")

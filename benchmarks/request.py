@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from benchmarks import bodies, dirty, goals, variants
+from benchmarks import bodies, goals, variants
+from benchmarks.dirty import one_span
 from benchmarks.measure import Side, copies, main, repeated
 from body_guard import GuardedAsyncClient, GuardedClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from benchmarks.goals import Goal
     from benchmarks.measure import Bench
@@ -49,7 +50,7 @@ def _get(client: httpx.Client, _: object) -> httpx.Response:
     return client.send(client.build_request("GET", _URL))
 
 
-def _async(client: httpx.AsyncClient, loop: asyncio.AbstractEventLoop, value: object) -> None:
+def _async(loop: asyncio.AbstractEventLoop, client: httpx.AsyncClient, value: object) -> None:
     async def send() -> None:
         await client.send(client.build_request("POST", _URL, json=value))
 
@@ -60,17 +61,66 @@ def _compared(
     bench: Bench,
     subject: str,
     act: Callable[[Any, Any], object],
+    clients: Mapping[str, Any],
     fresh: Callable[[], list[Any]],
-    clients: dict[str, Any],
+    *,
+    dirty: Callable[[], list[Any]] | None = None,
     goal: Goal | None = None,
 ) -> None:
-    race = bench.race({name: Side(partial(act, client), fresh) for name, client in clients.items()})
-    first, *others = clients
-    bench.ratios(subject, race, first, dict.fromkeys(others, goal))
+    """Compare clients with the first of them, which alone is given clean values if some are not."""
+    first, *guarded = clients
+    sides = {side: Side(partial(act, clients[side]), dirty or fresh) for side in guarded}
+    race = bench.race({first: Side(partial(act, clients[first]), fresh), **sides})
+    bench.ratios(subject, race, first, dict.fromkeys(guarded, goal))
+
+
+def _clean(bench: Bench, clients: Mapping[str, Any], transport: httpx.MockTransport) -> None:
+    recorded = bodies.recorded()
+    if recorded is None:
+        bench.note(f"recorded bodies: left out, {bodies.RECORDED} is not there")
+    clean = [bodies.clean(name, bench.quick) for name in bodies.CLEAN]
+    for body in (*clean, *([recorded] if recorded else [])):
+        fresh = partial(body.fresh, repeated(body.size, quick=bench.quick))
+        _compared(bench, body.name, _json, clients, fresh, goal=goals.REQUEST)
+    asynchronous = {
+        "httpx": httpx.AsyncClient(transport=transport),
+        "guarded": GuardedAsyncClient(transport=transport),
+    }
+    loop = asyncio.new_event_loop()
+    for name in ("chat 1 KB", "chat 20 KB"):
+        body = bodies.clean(name, bench.quick)
+        fresh = partial(body.fresh, repeated(body.size, quick=bench.quick))
+        act = partial(_async, loop)
+        _compared(bench, f"{name}, async", act, asynchronous, fresh, goal=goals.REQUEST)
+    loop.close()
+
+
+def _others(bench: Bench, clients: Mapping[str, Any]) -> None:
+    for name in ("chat 1 KB", "chat 200 KB", "tools 1 MB", "vision 5 MB"):
+        body = bodies.clean(name, bench.quick)
+        times = repeated(body.size, quick=bench.quick)
+        fresh = partial(copies, body.texts[0].encode(), times)
+        _compared(bench, f"{name}, as bytes", _bytes, clients, fresh)
+    _compared(bench, "no body", _get, clients, lambda: [None] * (1 if bench.quick else 200))
+    for name in ("chat 1 KB", "chat 200 KB", "tools 1 MB"):
+        body = bodies.clean(name, bench.quick)
+        fresh = partial(body.fresh, repeated(body.size, quick=bench.quick))
+        dirty = partial(_with_spans, fresh)
+        _compared(bench, f"one Span in {name}", _json, clients, fresh, dirty=dirty)
+
+
+def _with_spans(fresh: Callable[[], list[Any]]) -> list[Any]:
+    values = fresh()
+    for value in values:
+        one_span(value)
+    return values
 
 
 def run(bench: Bench) -> None:
     """Measure requests of every clean body, and of some others."""
+    log = logging.getLogger("body_guard")  # what it says of dirty bodies goes nowhere
+    log.addHandler(logging.NullHandler())
+    log.propagate = False
     transport, policy = httpx.MockTransport(_answer), variants.every_preset()
     clients: dict[str, httpx.Client] = {
         "httpx": httpx.Client(transport=transport),
@@ -78,67 +128,8 @@ def run(bench: Bench) -> None:
     }
     if policy:
         clients["guarded, all presets"] = GuardedClient(transport=transport, policy=policy)
-    recorded = bodies.recorded()
-    if recorded is None:
-        bench.note(f"recorded bodies: left out, {bodies.RECORDED} is not there")
-    clean = [bodies.clean(name, bench.quick) for name in bodies.CLEAN]
-    for body in (*clean, *([recorded] if recorded else [])):
-        fresh = partial(body.fresh, repeated(body.size, quick=bench.quick))
-        _compared(bench, body.name, _json, fresh, clients, goals.REQUEST)
-
-    loop = asyncio.new_event_loop()
-    body = bodies.clean("chat 20 KB", bench.quick)
-    fresh = partial(body.fresh, repeated(body.size, quick=bench.quick))
-    asynchronous = {
-        "httpx": httpx.AsyncClient(transport=transport),
-        "guarded": GuardedAsyncClient(transport=transport),
-    }
-    act = partial(_async, loop=loop)
-    _compared(
-        bench,
-        f"{body.name}, async",
-        lambda client, value: act(client, value=value),
-        fresh,
-        asynchronous,
-        goals.REQUEST,
-    )
-    loop.close()
-
-    for name in ("chat 1 KB", "chat 200 KB", "tools 1 MB", "vision 5 MB"):
-        body = bodies.clean(name, bench.quick)
-        times = repeated(body.size, quick=bench.quick)
-        content = body.texts[0].encode()
-        _compared(bench, f"{name}, as bytes", _bytes, partial(copies, content, times), clients)
-    _compared(bench, "no body", _get, lambda: [None] * (1 if bench.quick else 200), clients)
-    _dirty(bench, clients)
-
-
-def _dirty(bench: Bench, clients: dict[str, httpx.Client]) -> None:
-    """Compare a guarded client's dirty request with a plain client's clean one."""
-    log = logging.getLogger("body_guard")
-    log.addHandler(logging.NullHandler())
-    log.propagate = False
-    for name in ("chat 1 KB", "chat 200 KB", "tools 1 MB"):
-        body = bodies.clean(name, bench.quick)
-        times = repeated(body.size, quick=bench.quick)
-
-        def with_span(body: bodies.Body = body, times: int = times) -> list[Any]:
-            values = body.fresh(times)
-            for value in values:
-                dirty.one_span(value)
-            return values
-
-        race = bench.race(
-            {
-                side: Side(
-                    partial(_json, client),
-                    partial(body.fresh, times) if side == "httpx" else with_span,
-                )
-                for side, client in clients.items()
-            }
-        )
-        guarded = [side for side in clients if side != "httpx"]
-        bench.ratios(f"one Span in {name}", race, "httpx", dict.fromkeys(guarded))
+    _clean(bench, clients, transport)
+    _others(bench, clients)
 
 
 if __name__ == "__main__":
