@@ -1,7 +1,7 @@
 """Every row of DESIGN section 8, measured: ``python -m benchmarks``.
 
-Runs the benchmarks that answer them and ends with one table: for each row the goal, how many
-figures there are of it, how many meet it, and the worst of them.
+Runs the benchmarks that answer them and ends with one table: for each row and setting the goal,
+how many figures there are, how many meet it, and the worst of them.
 """
 
 from __future__ import annotations
@@ -20,19 +20,17 @@ def summary(bench: Bench) -> None:
     """Print the table."""
     lines: list[tuple[str, ...]] = []
     for goal in SECTION_8:
-        rows = [row for row in bench.rows if row.row == goal.row]
-        sign = ">=" if goal.at_least else "<="
-        if not rows:
-            lines.append((goal.row, f"{sign} {goal.limit:g}", "not measured", "", "", ""))
-            continue
-        rows.sort(key=lambda row: row.middle, reverse=not goal.at_least)
-        subject, side, middle, quartiles, *_ = rows[0].cells()
-        met = sum(row.met is True for row in rows)
-        worst = f"{subject}, {side}"
-        lines.append(
-            (goal.row, f"{sign} {goal.limit:g}", f"{met} of {len(rows)}", middle, quartiles, worst)
-        )
-    header = ("DESIGN section 8", "goal", "met", "worst", "quartiles", "of")
+        limit = f"{'>=' if goal.at_least else '<='} {goal.limit:g}"
+        found = [row for row in bench.rows if row.row == goal.row]
+        if not found:
+            lines.append((goal.row, "", limit, "not measured", "", "", ""))
+        for side in dict.fromkeys(row.side for row in found):
+            rows = [row for row in found if row.side == side]
+            rows.sort(key=lambda row: row.middle, reverse=not goal.at_least)
+            worst, _, middle, quartiles, *_ = rows[0].cells()
+            met = f"{sum(row.met is True for row in rows)} of {len(rows)}"
+            lines.append((goal.row, side, limit, met, middle, quartiles, worst))
+    header = ("DESIGN section 8", "side", "goal", "met", "worst", "quartiles", "of")
     bench.table("\nThe goals", header, lines)
 
 
