@@ -83,14 +83,14 @@ class ClientDoor:
             if prepared is None:
                 return build(*args, **options)
             request = build(*args, **{**options, "json": prepared[0]})
-            guard.judge(request, prepared[1])
+            guard.judge(request, known_above() + prepared[1])
             return request
         encoded = guard.encode(value, extensions)
         if encoded is None:
             return build(*args, **options)
         request = build(*args, **{**options, "json": None, "content": encoded[0]})
         request.headers.setdefault("Content-Type", "application/json")
-        guard.judge(request, encoded[1], encoded=True)
+        guard.judge(request, known_above() + encoded[1], encoded=True)
         return request
 
 
