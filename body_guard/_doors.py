@@ -56,7 +56,7 @@ class ClientDoor:
             guard.judge(request, streams=False)  # those are for send, which may read them
             return request
         value, extensions = options["json"], options.get("extensions")
-        if getattr(build, "__func__", None) is not self._library.Client.build_request:
+        if not self._is_librarys(build):
             # A user's override below us gets the json= that it expects.
             prepared = guard.prepare(value, extensions)
             if prepared is None:
@@ -71,6 +71,9 @@ class ClientDoor:
         request.headers.setdefault("Content-Type", "application/json")
         guard.judge(request, encoded[1], encoded=True)
         return request
+
+    def _is_librarys(self, build: Any) -> bool:
+        return getattr(build, "__func__", None) is self._library.Client.build_request
 
 
 class SyncClientDoor(ClientDoor):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 # Before anything imports litellm, which would fetch its price list from the network.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 import pytest
 
+import body_guard
 import body_guard._reporting
 
-from doors import CLIENTS, DOORS, TRANSPORTS, Door, Wire
+from doors import CLIENTS, DOORS, FAMILIES, TRANSPORTS, Door, Family, Wire, rows
 
 
 @pytest.fixture(autouse=True)
@@ -20,19 +22,32 @@ def fresh_tally(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_guard._reporting, "_tally", body_guard._reporting.Tally())
 
 
-@pytest.fixture(params=DOORS, ids=str)
+@pytest.fixture(autouse=True)
+def nothing_left_installed() -> Iterator[None]:
+    """Give the libraries their names back after each test."""
+    yield
+    body_guard.uninstall()
+
+
+@pytest.fixture(params=rows(FAMILIES))
+def family(request: pytest.FixtureRequest) -> Family:
+    """Give every HTTP library in turn."""
+    return request.param
+
+
+@pytest.fixture(params=DOORS)
 def door(request: pytest.FixtureRequest) -> Door:
     """Give every door in turn."""
     return request.param
 
 
-@pytest.fixture(params=CLIENTS, ids=str)
+@pytest.fixture(params=CLIENTS)
 def client_door(request: pytest.FixtureRequest) -> Door:
     """Give every door that sees a client's json= before it is encoded."""
     return request.param
 
 
-@pytest.fixture(params=TRANSPORTS, ids=str)
+@pytest.fixture(params=TRANSPORTS)
 def transport_door(request: pytest.FixtureRequest) -> Door:
     """Give every door that sees each hop, after auth and hooks."""
     return request.param

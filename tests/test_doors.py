@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 import body_guard
@@ -19,7 +18,7 @@ from body_guard import (
     SignedBodyError,
 )
 
-from doors import Door, Wire, exchange
+from doors import Door, Family, Wire, exchange
 
 URL = "http://provider.test/v1/messages"
 DIRTY = b'{"model": "m", "_sentry_span": {"op": "x"}, "n": 1.10}'
@@ -32,7 +31,8 @@ class Span:
 
 def plain(library: Any, **options: Any) -> Any:
     """Give the request that the unguarded library sends."""
-    wire = Wire(library=library)
+    body_guard.uninstall()
+    wire = Wire()
     with library.Client(transport=library.MockTransport(wire)) as client:
         client.request(**options)
     return wire.requests[0]
@@ -344,12 +344,8 @@ def test_a_body_changed_by_a_hook_is_judged_again(wire: Wire, transport_door: Do
 
 def test_nested_guards_report_once(wire: Wire, client_door: Door) -> None:
     """A client around a transport with the same policy: one look, one report, one warning."""
-    transport_door = Door(
-        client_door.library, client_door.guarded, "transport", client_door.is_async
-    )
     wrap = getattr(
-        transport_door.guarded,
-        f"Guarded{'Async' if client_door.is_async else ''}Transport",
+        client_door.guarded, f"Guarded{'Async' if client_door.is_async else ''}Transport"
     )
     seen: list[Report] = []
     policy = Policy(on_report=seen.append)
@@ -358,19 +354,18 @@ def test_nested_guards_report_once(wire: Wire, client_door: Door) -> None:
         def client(self, transport: Any, policy: Any = None, **options: Any) -> Any:
             return super().client(wrap(wrap(transport, policy=policy), policy=policy), policy)
 
-    nested = Nested(
-        client_door.library, client_door.guarded, client_door.kind, client_door.is_async
-    )
+    nested = Nested(client_door.family, client_door.kind, client_door.is_async)
     exchange(nested, wire, lambda c: c.post(URL, content=DIRTY), policy)
     assert wire.body == CLEANED
     assert len(seen) == 1
 
 
-def test_another_policy_judges_again(wire: Wire) -> None:
+def test_another_policy_judges_again(wire: Wire, family: Family) -> None:
     """A transport with a policy of its own is not bound by the client's verdict."""
     strict = Policy(rules=(Rule("strict", keys=("n",)),))
-    transport = body_guard.GuardedTransport(httpx.MockTransport(wire), policy=strict)
-    with body_guard.GuardedClient(transport=transport) as client:
+    inside = family.library.MockTransport(wire)
+    transport = family.guarded.GuardedTransport(inside, policy=strict)
+    with family.guarded.GuardedClient(transport=transport) as client:
         client.post(URL, content=DIRTY)
     assert wire.body == b'{"model": "m"}'
 
@@ -481,32 +476,23 @@ def test_mounts_and_environment_proxies_stay(
     assert "https://" in patterns
 
 
-def test_policy_must_be_a_policy() -> None:
+def test_policy_must_be_a_policy(client_door: Door) -> None:
     """A mistake is named where it is made."""
     with pytest.raises(TypeError, match=r"policy takes a body_guard\.Policy, not str"):
-        body_guard.GuardedClient(policy="strict")  # type: ignore[arg-type]
+        client_door.client(None, "strict")
 
 
-@pytest.mark.parametrize(
-    ("make", "inside", "message"),
-    [
-        (
-            body_guard.GuardedTransport,
-            httpx.AsyncHTTPTransport(),
-            "GuardedTransport wraps an httpx.BaseTransport, not a httpx.AsyncHTTPTransport",
-        ),
-        (
-            body_guard.GuardedAsyncTransport,
-            httpx.HTTPTransport(),
-            "GuardedAsyncTransport wraps an httpx.AsyncBaseTransport, not a httpx.HTTPTransport",
-        ),
-    ],
-    ids=["sync around async", "async around sync"],
-)
-def test_a_transport_of_the_wrong_kind(make: Any, inside: Any, message: str) -> None:
-    """The mistake is a TypeError that names both classes."""
+def test_a_transport_of_the_wrong_kind(transport_door: Door) -> None:
+    """Sync around async, or the reverse, is a TypeError that names both classes."""
+    library, infix, other = transport_door.library, "", "Async"
+    if transport_door.is_async:
+        infix, other = other, infix
+    message = (
+        f"Guarded{infix}Transport wraps an {library.__name__}.{infix}BaseTransport, "
+        f"not a {library.__name__}.{other}HTTPTransport"
+    )
     with pytest.raises(TypeError, match=message):
-        make(inside)
+        transport_door.client(getattr(library, f"{other}HTTPTransport")())
 
 
 def test_a_transport_delegates_its_lifecycle(door: Door) -> None:
@@ -566,15 +552,15 @@ def test_a_users_own_build_request_still_gets_json(client_door: Door, wire: Wire
     assert request.extensions["body_guard"].findings[0].path == "/_sentry_x"
 
 
-def test_an_override_and_a_guard_that_fails(wire: Wire) -> None:
+def test_an_override_and_a_guard_that_fails(wire: Wire, family: Family) -> None:
     """on_error="send" hands the untouched object on to an override too."""
 
-    class Mine(httpx.Client):
+    class Mine(family.library.Client):  # type: ignore[misc,name-defined]
         def build_request(self, *args: Any, **options: Any) -> Any:
             return super().build_request(*args, **{**options, "json": str(type(options["json"]))})
 
     policy = Policy(convert=broken_convert, on_error="send")
-    client = body_guard.guard(Mine(transport=httpx.MockTransport(wire)), policy)
+    client = body_guard.guard(Mine(transport=family.library.MockTransport(wire)), policy)
     request = client.build_request("POST", URL, json=[Span()])
     assert request.content == b"\"<class 'list'>\""
 
@@ -625,14 +611,15 @@ def test_a_value_that_keeps_changing(
     assert wire.body == b'{"a":1}'
 
 
-def test_a_content_changed_behind_a_judged_stream(wire: Wire) -> None:
+def test_a_content_changed_behind_a_judged_stream(wire: Wire, family: Family) -> None:
     """What is remembered of a stream is remembered of its bytes: a hook's new content is judged."""
 
-    def poison(request: httpx.Request) -> None:
+    def poison(request: Any) -> None:
         request._content = DIRTY
 
-    transport = body_guard.GuardedTransport(httpx.MockTransport(wire))
-    with body_guard.GuardedClient(transport=transport, event_hooks={"request": [poison]}) as client:
+    transport = family.guarded.GuardedTransport(family.library.MockTransport(wire))
+    hooks = {"request": [poison]}
+    with family.guarded.GuardedClient(transport=transport, event_hooks=hooks) as client:
         client.post(URL, content=CLEANED)
     assert wire.body == CLEANED
 

@@ -14,15 +14,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard._guard import Guard
+from body_guard._patch import Hook
 from body_guard.core.report import CLEAN
 from body_guard.integrations._encoding import encoded, pending, prepared
-from body_guard.integrations._patch import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from body_guard._patch import Current
     from body_guard.core.report import Report
-    from body_guard.integrations._patch import Current
 
 __all__ = ["HOOKS", "guard_of"]
 
