@@ -8,11 +8,12 @@ import multiprocessing
 import threading
 from typing import Any
 
-import httpx
 import pytest
 
 import body_guard
 from body_guard import Finding, Policy, Report, _reporting
+
+from doors import Family
 
 URL = "http://provider.test/"
 
@@ -21,19 +22,18 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
-def post(client: httpx.Client, body: Any) -> None:
+def post(client: Any, body: Any) -> None:
     client.post(URL, json=body)
 
 
 @pytest.fixture
-def client() -> body_guard.GuardedClient:
-    return body_guard.GuardedClient(
-        transport=httpx.MockTransport(lambda request: httpx.Response(200))
-    )
+def client(family: Family) -> Any:
+    transport = family.library.MockTransport(lambda request: family.library.Response(200))
+    return family.guarded.GuardedClient(transport=transport)
 
 
 def test_the_warning_says_what_where_and_whose(
-    client: httpx.Client, caplog: pytest.LogCaptureFixture
+    client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One line answers what was taken, from where, by which rule, and whose it is."""
     post(client, {"metadata": {"_sentry_span": Policy()}})
@@ -43,7 +43,7 @@ def test_the_warning_says_what_where_and_whose(
     ]
 
 
-def test_a_hot_loop_warns_once(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_hot_loop_warns_once(client: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Indices are one shape; what is not warned of is counted and logged at DEBUG."""
     caplog.set_level(logging.DEBUG, "body_guard")
     for _ in range(50):
@@ -54,9 +54,7 @@ def test_a_hot_loop_warns_once(client: httpx.Client, caplog: pytest.LogCaptureFi
     assert caplog.records[-1].getMessage().endswith("; 100 times so far")
 
 
-def test_another_rule_or_place_warns_again(
-    client: httpx.Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_another_rule_or_place_warns_again(client: Any, caplog: pytest.LogCaptureFixture) -> None:
     """What has not been said is said."""
     post(client, {"a": {1}})
     post(client, {"b": {1}})
@@ -68,9 +66,7 @@ def test_another_rule_or_place_warns_again(
     ]
 
 
-def test_plain_data_names_the_remedy(
-    client: httpx.Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_plain_data_names_the_remedy(client: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A lost set could have been kept, and the warning says how."""
     post(client, {"a": {1}})
     (line,) = warnings(caplog)
@@ -78,7 +74,7 @@ def test_plain_data_names_the_remedy(
 
 
 def test_keys_that_look_like_data_are_shortened(
-    client: httpx.Client, caplog: pytest.LogCaptureFixture
+    client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A key that is an address is not told to the log; the report has it."""
     with body_guard.collect() as reports:
@@ -89,15 +85,13 @@ def test_keys_that_look_like_data_are_shortened(
     assert reports[0].findings[0].path == "/jane@example.org/_sentry_x"
 
 
-def test_a_duplicate_is_reported_and_left(
-    client: httpx.Client, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_duplicate_is_reported_and_left(client: Any, caplog: pytest.LogCaptureFixture) -> None:
     """Members that json writes under one name are said, not touched."""
     post(client, {1: "a", "1": "b"})
     assert [line.split(" in ")[0] for line in warnings(caplog)] == ["left /1"]
 
 
-def test_not_judged_is_told_once(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+def test_not_judged_is_told_once(client: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A body that cannot be looked at is counted, and said once, at INFO."""
     caplog.set_level(logging.INFO, "body_guard")
     for _ in range(3):
@@ -171,7 +165,7 @@ def test_counters_survive_a_fork() -> None:
     assert queue.get() == 2
 
 
-def test_on_report_gets_every_report(client: httpx.Client) -> None:
+def test_on_report_gets_every_report(client: Any) -> None:
     """Each reporter is called with each report, clean ones too."""
     first: list[Report] = []
     second: list[Report] = []
@@ -183,7 +177,7 @@ def test_on_report_gets_every_report(client: httpx.Client) -> None:
 
 
 def test_a_reporter_that_raises_loses_its_report_only(
-    client: httpx.Client, caplog: pytest.LogCaptureFixture
+    client: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The request goes out, the next reporter is told, the failure is counted without its text."""
 
@@ -199,7 +193,7 @@ def test_a_reporter_that_raises_loses_its_report_only(
     assert "SECRET" not in caplog.text
 
 
-def test_collect_nests_and_ends(client: httpx.Client) -> None:
+def test_collect_nests_and_ends(client: Any) -> None:
     """Every collector around a call gets its report, and none after its end."""
     with body_guard.collect() as outer:
         post(client, {"a": 1})
@@ -210,12 +204,12 @@ def test_collect_nests_and_ends(client: httpx.Client) -> None:
     assert [report.changed for report in inner] == [True]
 
 
-def test_collect_does_not_mix_tasks() -> None:
+def test_collect_does_not_mix_tasks(family: Family) -> None:
     """Tasks at once each see their own reports, and the task around them sees all."""
 
     async def run() -> None:
-        transport = httpx.MockTransport(lambda request: httpx.Response(200))
-        async with body_guard.GuardedAsyncClient(transport=transport) as client:
+        transport = family.library.MockTransport(lambda request: family.library.Response(200))
+        async with family.guarded.GuardedAsyncClient(transport=transport) as client:
 
             async def one(body: Any) -> bool:
                 with body_guard.collect() as reports:
@@ -234,7 +228,7 @@ def test_collect_does_not_mix_tasks() -> None:
     asyncio.run(run())
 
 
-def test_the_report_pickles(client: httpx.Client) -> None:
+def test_the_report_pickles(client: Any) -> None:
     """A report can cross a process boundary."""
     import pickle
 

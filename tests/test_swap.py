@@ -6,41 +6,47 @@ import gc
 import weakref
 from typing import Any
 
-import httpx
 import openai
 import pytest
 
 import body_guard
 from body_guard import Policy, Rule
 
-from doors import Wire
+from doors import Family, Wire
 
 URL = "http://provider.test/"
 STRICT = Policy(rules=(Rule("strict", keys=("model",)),))
 
 
-class Mine(httpx.Client):
-    """A user's own client class."""
+def mine(family: Family) -> Any:
+    """Give a user's own client class."""
+
+    class Mine(family.library.Client):  # type: ignore[misc,name-defined]
+        """A user's own client class."""
+
+    return Mine
 
 
-def test_guarding_keeps_identity_and_name() -> None:
+def test_guarding_keeps_identity_and_name(family: Family) -> None:
     """The object is the same, an instance of its class, and says the same name."""
-    client = Mine()
+    own = mine(family)
+    client = own()
     assert body_guard.guard(client) is client
-    assert isinstance(client, Mine)
-    assert type(client) is not Mine
+    assert isinstance(client, own)
+    assert type(client) is not own
     kind = type(client)
     assert (kind.__name__, kind.__qualname__, kind.__module__, kind.__doc__) == (
-        Mine.__name__,
-        Mine.__qualname__,
-        Mine.__module__,
-        Mine.__doc__,
+        "Mine",
+        own.__qualname__,
+        __name__,
+        "A user's own client class.",
     )
 
 
-@pytest.mark.parametrize("make", [httpx.Client, httpx.AsyncClient, Mine])
-def test_unguard_restores_exactly(make: Any) -> None:
+@pytest.mark.parametrize("which", ["Client", "AsyncClient", "Mine"])
+def test_unguard_restores_exactly(which: str, family: Family) -> None:
     """Class and instance attributes are what they were; unguarding twice does nothing."""
+    make = mine(family) if which == "Mine" else getattr(family.library, which)
     client = make()
     before = dict(vars(client))
     body_guard.guard(client)
@@ -50,9 +56,10 @@ def test_unguard_restores_exactly(make: Any) -> None:
     assert type(body_guard.unguard(client)) is make
 
 
-def test_guarding_again_is_a_no_op_or_replaces(wire: Wire) -> None:
+def test_guarding_again_is_a_no_op_or_replaces(wire: Wire, family: Family) -> None:
     """The same policy again changes nothing, another one takes its place."""
-    client = body_guard.guard(httpx.Client(transport=httpx.MockTransport(wire)))
+    plain = family.library.Client
+    client = body_guard.guard(plain(transport=family.library.MockTransport(wire)))
     first = type(client)
     assert type(body_guard.guard(client)) is first
     assert type(body_guard.guard(client, Policy())) is first
@@ -60,28 +67,30 @@ def test_guarding_again_is_a_no_op_or_replaces(wire: Wire) -> None:
     assert type(client) is not first
     client.post(URL, json={"model": "m", "_sentry_x": "s"})
     assert wire.body == b'{"_sentry_x":"s"}'
-    assert type(body_guard.unguard(client)) is httpx.Client
+    assert type(body_guard.unguard(client)) is plain
 
 
-def test_classes_are_shared() -> None:
+def test_classes_are_shared(family: Family) -> None:
     """Two clients of one class and policy share one guarded class."""
-    assert type(body_guard.guard(Mine())) is type(body_guard.guard(Mine()))
+    own = mine(family)
+    assert type(body_guard.guard(own())) is type(body_guard.guard(own()))
 
 
-def test_a_client_built_guarded_takes_another_policy(wire: Wire) -> None:
+def test_a_client_built_guarded_takes_another_policy(wire: Wire, family: Family) -> None:
     """guard() on a GuardedClient replaces its policy; unguard() cannot undo what it did not do."""
-    client = body_guard.GuardedClient(transport=httpx.MockTransport(wire))
+    guarded = family.guarded.GuardedClient
+    client = guarded(transport=family.library.MockTransport(wire))
     assert body_guard.guard(client, STRICT) is client
-    assert type(client) is body_guard.GuardedClient
+    assert type(client) is guarded
     client.post(URL, json={"model": "m", "a": 1})
     assert wire.body == b'{"a":1}'
     with pytest.raises(TypeError, match="This GuardedClient was built guarded"):
         body_guard.unguard(client)
 
 
-def test_no_reference_cycle() -> None:
+def test_no_reference_cycle(family: Family) -> None:
     """A guarded client is freed by reference count alone."""
-    client = body_guard.guard(httpx.Client(transport=httpx.MockTransport(Wire())))
+    client = body_guard.guard(family.library.Client(transport=family.library.MockTransport(Wire())))
     client.get(URL)
     gone = weakref.ref(client)
     gc.disable()
@@ -92,37 +101,40 @@ def test_no_reference_cycle() -> None:
         gc.enable()
 
 
-@pytest.mark.parametrize("value", [object(), None, httpx.HTTPTransport(), {}], ids=repr)
-def test_what_is_no_client(value: Any) -> None:
+@pytest.mark.parametrize("value", [object(), None, {}, "a transport"], ids=repr)
+def test_what_is_no_client(value: Any, family: Family) -> None:
     """The mistake is named, with what would be right."""
+    value = family.library.HTTPTransport() if value == "a transport" else value
     with pytest.raises(TypeError, match="takes an httpx or httpx2 Client or AsyncClient, not a "):
         body_guard.guard(value)
 
 
-def test_openai_copies_stay_guarded(wire: Wire) -> None:
+def test_openai_copies_stay_guarded(wire: Wire, family: Family) -> None:
     """with_options() hands the same http client on, so its copies are guarded."""
     wire.answers = [{"json": {"id": "x", "object": "list", "data": []}}]
-    http_client = body_guard.guard(httpx.Client(transport=httpx.MockTransport(wire)))
+    http_client = body_guard.guard(
+        family.library.Client(transport=family.library.MockTransport(wire))
+    )
     client = openai.OpenAI(api_key="k", base_url=URL, http_client=http_client)
     client.with_options(timeout=3).post("/x", body={"_sentry_trace": "s", "a": 1}, cast_to=object)
     assert wire.body == b'{"a":1}'
 
 
-def test_an_instance_given_policy_survives_a_subclass(wire: Wire) -> None:
+def test_an_instance_given_policy_survives_a_subclass(wire: Wire, family: Family) -> None:
     """A subclass of GuardedClient is guarded by the policy that it passes on."""
 
-    class Ours(body_guard.GuardedClient):
+    class Ours(family.guarded.GuardedClient):  # type: ignore[misc,name-defined]
         def __init__(self, **options: Any) -> None:
             super().__init__(policy=STRICT, **options)
 
-    with Ours(transport=httpx.MockTransport(wire)) as client:
+    with Ours(transport=family.library.MockTransport(wire)) as client:
         client.post(URL, json={"model": "m", "a": 1})
     assert wire.body == b'{"a":1}'
 
 
-def test_a_guarded_class_builds_guarded_clients(wire: Wire) -> None:
+def test_a_guarded_class_builds_guarded_clients(wire: Wire, family: Family) -> None:
     """The policy stands on the class, so what calls self.__class__(...) stays guarded."""
-    client = body_guard.guard(httpx.Client(), STRICT)
-    again = type(client)(transport=httpx.MockTransport(wire))
+    client = body_guard.guard(family.library.Client(), STRICT)
+    again = type(client)(transport=family.library.MockTransport(wire))
     again.post(URL, json={"model": "m", "a": 1})
     assert wire.body == b'{"a":1}'
