@@ -173,7 +173,7 @@ def _leads(patch: Any, ours: Any) -> bool:
             seen.add(id(here))
             outside: tuple[Any, ...] = ()
             if type(here) is FunctionType:
-                outside = (here.__globals__, here.__builtins__)
+                outside = (here.__globals__, here.__builtins__)  # type: ignore[attr-defined]
             ahead.extend(
                 held for held in gc.get_referents(here) if not any(held is o for o in outside)
             )
