@@ -29,8 +29,8 @@ def test_an_example_prints_what_the_readme_says(code: str, expected: str) -> Non
 
 def test_there_are_examples() -> None:
     """The pattern above still finds them."""
-    assert len(BLOCKS) == 7
-    assert sum(bool(expected) for _, expected in BLOCKS) == 5
+    assert len(BLOCKS) == 8
+    assert sum(bool(expected) for _, expected in BLOCKS) == 6
 
 
 @pytest.mark.parametrize(
