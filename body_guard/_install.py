@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
-from body_guard._doors import ClientDoor
+from body_guard._doors import ClientDoor, judge_sent, judge_sent_async
 from body_guard._guard import Guard
 from body_guard._patch import Coverage, Door, Hook, Patch
 
@@ -70,8 +70,7 @@ def _sending(original: Any, current: Current) -> Any:
         __tracebackhide__ = True
         guard = _judging(current(), self)
         if guard is not None:
-            guard.buffer(request)
-            guard.judge(request)
+            judge_sent(guard, request)
         return original(self, request, *args, **options)
 
     return send
@@ -83,8 +82,7 @@ def _sending_async(original: Any, current: Current) -> Any:
         __tracebackhide__ = True
         guard = _judging(current(), self)
         if guard is not None:
-            await guard.abuffer(request)
-            guard.judge(request)
+            await judge_sent_async(guard, request)
         return await original(self, request, *args, **options)
 
     return send

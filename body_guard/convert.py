@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["jsonable"]
 
+_UNSET: Final = object()  # a field with init=False need not have a value
+
 
 def jsonable(value: Any) -> object:
     """Give plain data for a value of a plain data type.
@@ -41,7 +43,8 @@ def jsonable(value: Any) -> object:
         if issubclass(kind, known):
             return convert(value)
     if class_attribute(kind, "__dataclass_fields__") is not None:
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        given = {each.name: getattr(value, each.name, _UNSET) for each in dataclasses.fields(value)}
+        return {name: item for name, item in given.items() if item is not _UNSET}
     if class_attribute(kind, "__pydantic_serializer__") is not None:
         return value.model_dump(by_alias=True)
     if any(qualified_name(base) == "numpy.generic" for base in lineage(kind)):

@@ -1,4 +1,8 @@
-"""The guarded classes of httpx2; the code they share with httpx is in `body_guard._doors`."""
+"""The guarded classes of httpx2; the code they share with httpx is in `body_guard._doors`.
+
+`GuardedClient.sse` and the request that opens a WebSocket are judged as every request is; the
+frames of a WebSocket are no bodies, and go by.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from body_guard.core.policy import Policy
 
     class _Options(TypedDict, total=False):
-        """What httpx2.Client and httpx2.AsyncClient both take (httpx2 2.10)."""
+        """What httpx2.Client and httpx2.AsyncClient both take (httpx2 2.16)."""
 
         auth: AuthTypes | None
         params: QueryParamTypes | None

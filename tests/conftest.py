@@ -8,12 +8,17 @@ from collections.abc import Iterator
 # Before anything imports litellm, which would fetch its price list from the network.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
+if "BODY_GUARD_ALIAS_HTTPX" in os.environ:  # before anything imports httpx: test_httpx2 says so
+    import httpx2
+
+    httpx2.alias_httpx()
+
 import pytest
 
 import body_guard
 import body_guard._reporting
 
-from doors import CLIENTS, DOORS, FAMILIES, TRANSPORTS, Door, Family, Wire, rows
+from doors import CLIENTS, DOORS, FAMILIES, TRANSPORTS, Door, Family, Wire
 
 
 @pytest.fixture(autouse=True)
@@ -29,27 +34,27 @@ def nothing_left_installed() -> Iterator[None]:
     body_guard.uninstall()
 
 
-@pytest.fixture(params=rows(FAMILIES))
-def family(request: pytest.FixtureRequest) -> Family:
-    """Give every HTTP library in turn."""
-    return request.param
-
-
-@pytest.fixture(params=DOORS)
+@pytest.fixture(params=DOORS, ids=str)
 def door(request: pytest.FixtureRequest) -> Door:
     """Give every door in turn."""
     return request.param
 
 
-@pytest.fixture(params=CLIENTS)
+@pytest.fixture(params=CLIENTS, ids=str)
 def client_door(request: pytest.FixtureRequest) -> Door:
     """Give every door that sees a client's json= before it is encoded."""
     return request.param
 
 
-@pytest.fixture(params=TRANSPORTS)
+@pytest.fixture(params=TRANSPORTS, ids=str)
 def transport_door(request: pytest.FixtureRequest) -> Door:
     """Give every door that sees each hop, after auth and hooks."""
+    return request.param
+
+
+@pytest.fixture(params=FAMILIES, ids=str)
+def family(request: pytest.FixtureRequest) -> Family:
+    """Give every HTTP library in turn."""
     return request.param
 
 

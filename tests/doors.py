@@ -5,32 +5,24 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
+from types import ModuleType
 from typing import Any
 
 import anyio
-import pytest
+import httpx
 
-import body_guard
+import body_guard.httpx
 
 
 @dataclass(frozen=True)
 class Family:
-    """An HTTP library, and our module for it."""
+    """An HTTP library, and our classes for it."""
 
-    name: str
+    library: ModuleType
+    guarded: ModuleType
 
     def __str__(self) -> str:
-        return self.name
-
-    @property
-    def library(self) -> Any:
-        return import_module(self.name)
-
-    @property
-    def guarded(self) -> Any:
-        return import_module(f"body_guard.{self.name}")
+        return self.library.__name__
 
     def client(self, is_async: bool) -> Any:
         return self.library.AsyncClient if is_async else self.library.Client
@@ -40,20 +32,13 @@ class Family:
 class Door:
     """One way to stand between a client and the wire."""
 
-    family: Family
-    kind: str  # client | guard | transport | install
+    library: ModuleType
+    guarded: ModuleType
+    kind: str  # client | guard | install | transport
     is_async: bool
 
     def __str__(self) -> str:
-        return f"{self.family}-{'async' if self.is_async else 'sync'}-{self.kind}"
-
-    @property
-    def library(self) -> Any:
-        return self.family.library
-
-    @property
-    def guarded(self) -> Any:
-        return self.family.guarded
+        return f"{self.library.__name__}-{'async' if self.is_async else 'sync'}-{self.kind}"
 
     def client(self, transport: Any, policy: Any = None, **options: Any) -> Any:
         """Make a guarded client over a transport."""
@@ -83,7 +68,7 @@ class Wire:
         self.requests.append(request)
         self.bodies.append(b"" if not _readable(request) else request.content)
         answer = self.answers.pop(0) if self.answers else {}
-        library = sys.modules[type(request).__module__]
+        library: Any = sys.modules[type(request).__module__.partition(".")[0]]
         return library.Response(answer.pop("status", 200), **answer)
 
     @property
@@ -98,8 +83,7 @@ def _readable(request: Any) -> bool:
 
 def exchange(door: Door, wire: Any, act: Any, policy: Any = None, **options: Any) -> Any:
     """Let a guarded client act; give what the act gives, awaited where it is async."""
-    client = door.client(door.library.MockTransport(wire), policy, **options)
-    return using(client, act)
+    return using(door.client(door.library.MockTransport(wire), policy, **options), act)
 
 
 def using(client: Any, act: Any) -> Any:
@@ -116,28 +100,18 @@ def using(client: Any, act: Any) -> Any:
     return anyio.run(run)
 
 
-def rows(table: list[Any]) -> list[Any]:
-    """Give a table's rows as parameters; those of a library that is not installed are skipped."""
-    return [
-        pytest.param(
-            row,
-            id=str(row),
-            marks=pytest.mark.skipif(
-                find_spec(getattr(row, "family", row).name) is None,
-                reason="httpx2 needs Python 3.11",
-            ),
-        )
-        for row in table
-    ]
+FAMILIES = [Family(httpx, body_guard.httpx)]
+if sys.version_info >= (3, 11) and httpx.__name__ == "httpx":  # not an alias of httpx2
+    import httpx2
 
+    import body_guard.httpx2
 
-FAMILIES = [Family("httpx"), Family("httpx2")]
-_DOORS = [
-    Door(family, kind, is_async)
+    FAMILIES.append(Family(httpx2, body_guard.httpx2))
+DOORS = [
+    Door(family.library, family.guarded, kind, is_async)
     for family in FAMILIES
     for kind in ("client", "guard", "install", "transport")
     for is_async in (False, True)
 ]
-DOORS = rows(_DOORS)
-CLIENTS = rows([door for door in _DOORS if door.kind != "transport"])
-TRANSPORTS = rows([door for door in _DOORS if door.kind == "transport"])
+CLIENTS = [door for door in DOORS if door.kind != "transport"]
+TRANSPORTS = [door for door in DOORS if door.kind == "transport"]

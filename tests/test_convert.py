@@ -58,6 +58,12 @@ class Point:
     y: Any = None
 
 
+@dataclasses.dataclass
+class Unfinished:
+    x: int
+    later: int = dataclasses.field(init=False)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Slotted:
     colour: Colour = Colour.RED
@@ -121,6 +127,7 @@ VALUES: dict[str, tuple[Any, object]] = {
     "frozenset": (frozenset({"a"}), ["a"]),
     "set-subclass": (Numbers({1}), [1]),
     "dataclass": (Point(1, {2}), {"x": 1, "y": {2}}),
+    "dataclass-with-an-unset-field": (Unfinished(1), {"x": 1}),
     "slotted-dataclass": (Slotted(), {"colour": Colour.RED}),
     "pydantic": (
         Model(temperature=decimal.Decimal("0.7"), topP=0.5),

@@ -18,7 +18,7 @@ from body_guard import (
     SignedBodyError,
 )
 
-from doors import Door, Family, Wire, exchange
+from doors import FAMILIES, Door, Family, Wire, exchange
 
 URL = "http://provider.test/v1/messages"
 DIRTY = b'{"model": "m", "_sentry_span": {"op": "x"}, "n": 1.10}'
@@ -344,8 +344,12 @@ def test_a_body_changed_by_a_hook_is_judged_again(wire: Wire, transport_door: Do
 
 def test_nested_guards_report_once(wire: Wire, client_door: Door) -> None:
     """A client around a transport with the same policy: one look, one report, one warning."""
+    transport_door = Door(
+        client_door.library, client_door.guarded, "transport", client_door.is_async
+    )
     wrap = getattr(
-        client_door.guarded, f"Guarded{'Async' if client_door.is_async else ''}Transport"
+        transport_door.guarded,
+        f"Guarded{'Async' if client_door.is_async else ''}Transport",
     )
     seen: list[Report] = []
     policy = Policy(on_report=seen.append)
@@ -354,17 +358,18 @@ def test_nested_guards_report_once(wire: Wire, client_door: Door) -> None:
         def client(self, transport: Any, policy: Any = None, **options: Any) -> Any:
             return super().client(wrap(wrap(transport, policy=policy), policy=policy), policy)
 
-    nested = Nested(client_door.family, client_door.kind, client_door.is_async)
+    nested = Nested(
+        client_door.library, client_door.guarded, client_door.kind, client_door.is_async
+    )
     exchange(nested, wire, lambda c: c.post(URL, content=DIRTY), policy)
     assert wire.body == CLEANED
     assert len(seen) == 1
 
 
-def test_another_policy_judges_again(wire: Wire, family: Family) -> None:
+def test_another_policy_judges_again(family: Family, wire: Wire) -> None:
     """A transport with a policy of its own is not bound by the client's verdict."""
     strict = Policy(rules=(Rule("strict", keys=("n",)),))
-    inside = family.library.MockTransport(wire)
-    transport = family.guarded.GuardedTransport(inside, policy=strict)
+    transport = family.guarded.GuardedTransport(family.library.MockTransport(wire), policy=strict)
     with family.guarded.GuardedClient(transport=transport) as client:
         client.post(URL, content=DIRTY)
     assert wire.body == b'{"model": "m"}'
@@ -476,23 +481,30 @@ def test_mounts_and_environment_proxies_stay(
     assert "https://" in patterns
 
 
-def test_policy_must_be_a_policy(client_door: Door) -> None:
+def test_policy_must_be_a_policy(family: Family) -> None:
     """A mistake is named where it is made."""
     with pytest.raises(TypeError, match=r"policy takes a body_guard\.Policy, not str"):
-        client_door.client(None, "strict")
+        family.guarded.GuardedClient(policy="strict")  # type: ignore[arg-type]
 
 
-def test_a_transport_of_the_wrong_kind(transport_door: Door) -> None:
-    """Sync around async, or the reverse, is a TypeError that names both classes."""
-    library, infix, other = transport_door.library, "", "Async"
-    if transport_door.is_async:
-        infix, other = other, infix
-    message = (
-        f"Guarded{infix}Transport wraps an {library.__name__}.{infix}BaseTransport, "
-        f"not a {library.__name__}.{other}HTTPTransport"
-    )
-    with pytest.raises(TypeError, match=message):
-        transport_door.client(getattr(library, f"{other}HTTPTransport")())
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_transport_of_the_wrong_kind(family: Family, is_async: bool) -> None:
+    """Sync around async, or one library around the other: a TypeError that names both classes."""
+    wanted, other = ("Async", "") if is_async else ("", "Async")
+    wrap = getattr(family.guarded, f"Guarded{wanted}Transport")
+    insides = [getattr(family.library, f"{other}HTTPTransport")()]
+    insides += [
+        getattr(stranger.library, f"{wanted}HTTPTransport")()
+        for stranger in FAMILIES
+        if stranger is not family
+    ]
+    for inside in insides:
+        there = f"{type(inside).__module__}.{type(inside).__name__}"
+        expected = (
+            f"Guarded{wanted}Transport wraps an {family}.{wanted}BaseTransport, not a {there}"
+        )
+        with pytest.raises(TypeError, match=expected):
+            wrap(inside)
 
 
 def test_a_transport_delegates_its_lifecycle(door: Door) -> None:
@@ -552,10 +564,10 @@ def test_a_users_own_build_request_still_gets_json(client_door: Door, wire: Wire
     assert request.extensions["body_guard"].findings[0].path == "/_sentry_x"
 
 
-def test_an_override_and_a_guard_that_fails(wire: Wire, family: Family) -> None:
+def test_an_override_and_a_guard_that_fails(family: Family, wire: Wire) -> None:
     """on_error="send" hands the untouched object on to an override too."""
 
-    class Mine(family.library.Client):  # type: ignore[misc,name-defined]
+    class Mine(family.library.Client):
         def build_request(self, *args: Any, **options: Any) -> Any:
             return super().build_request(*args, **{**options, "json": str(type(options["json"]))})
 
@@ -611,15 +623,16 @@ def test_a_value_that_keeps_changing(
     assert wire.body == b'{"a":1}'
 
 
-def test_a_content_changed_behind_a_judged_stream(wire: Wire, family: Family) -> None:
+def test_a_content_changed_behind_a_judged_stream(family: Family, wire: Wire) -> None:
     """What is remembered of a stream is remembered of its bytes: a hook's new content is judged."""
 
     def poison(request: Any) -> None:
         request._content = DIRTY
 
     transport = family.guarded.GuardedTransport(family.library.MockTransport(wire))
-    hooks = {"request": [poison]}
-    with family.guarded.GuardedClient(transport=transport, event_hooks=hooks) as client:
+    with family.guarded.GuardedClient(
+        transport=transport, event_hooks={"request": [poison]}
+    ) as client:
         client.post(URL, content=CLEANED)
     assert wire.body == CLEANED
 

@@ -53,7 +53,7 @@ def server() -> Iterator[tuple[str, list[Any]]]:
 
 
 @pytest.mark.parametrize("content", [DIRTY, CLEAN], ids=["dirty", "clean"])
-def test_the_length_is_right(server: tuple[str, list[Any]], content: bytes, family: Family) -> None:
+def test_the_length_is_right(family: Family, server: tuple[str, list[Any]], content: bytes) -> None:
     """The content-length that arrives is that of the body that arrives."""
     url, arrived = server
     with family.guarded.GuardedClient(http1=False, http2=True, trust_env=False) as client:
@@ -64,11 +64,10 @@ def test_the_length_is_right(server: tuple[str, list[Any]], content: bytes, fami
     assert headers[b"content-length"] == b"%d" % len(CLEAN)
 
 
-def test_a_transport_over_http2(server: tuple[str, list[Any]], family: Family) -> None:
+def test_a_transport_over_http2(family: Family, server: tuple[str, list[Any]]) -> None:
     """The same through a guarded transport."""
     url, arrived = server
     inside = family.library.HTTPTransport(http1=False, http2=True)
-    guarded = family.guarded.GuardedTransport(inside)
-    with family.library.Client(transport=guarded) as client:
+    with family.library.Client(transport=family.guarded.GuardedTransport(inside)) as client:
         client.post(url, content=DIRTY)
     assert [(headers[b"content-length"], body) for headers, body in arrived] == [(b"11", CLEAN)]

@@ -8,10 +8,11 @@ import multiprocessing
 import threading
 from typing import Any
 
+import httpx
 import pytest
 
 import body_guard
-from body_guard import Finding, Policy, Report, _reporting
+from body_guard import Finding, Policy, Report, Rule, _reporting
 
 from doors import Family
 
@@ -22,18 +23,19 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
 
 
-def post(client: Any, body: Any) -> None:
+def post(client: httpx.Client, body: Any) -> None:
     client.post(URL, json=body)
 
 
 @pytest.fixture
-def client(family: Family) -> Any:
-    transport = family.library.MockTransport(lambda request: family.library.Response(200))
-    return family.guarded.GuardedClient(transport=transport)
+def client(family: Family) -> body_guard.GuardedClient:
+    return family.guarded.GuardedClient(
+        transport=family.library.MockTransport(lambda request: family.library.Response(200))
+    )
 
 
 def test_the_warning_says_what_where_and_whose(
-    client: Any, caplog: pytest.LogCaptureFixture
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One line answers what was taken, from where, by which rule, and whose it is."""
     post(client, {"metadata": {"_sentry_span": Policy()}})
@@ -43,7 +45,7 @@ def test_the_warning_says_what_where_and_whose(
     ]
 
 
-def test_a_hot_loop_warns_once(client: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_hot_loop_warns_once(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     """Indices are one shape; what is not warned of is counted and logged at DEBUG."""
     caplog.set_level(logging.DEBUG, "body_guard")
     for _ in range(50):
@@ -54,7 +56,9 @@ def test_a_hot_loop_warns_once(client: Any, caplog: pytest.LogCaptureFixture) ->
     assert caplog.records[-1].getMessage().endswith("; 100 times so far")
 
 
-def test_another_rule_or_place_warns_again(client: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_rule_or_place_warns_again(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
     """What has not been said is said."""
     post(client, {"a": {1}})
     post(client, {"b": {1}})
@@ -66,7 +70,9 @@ def test_another_rule_or_place_warns_again(client: Any, caplog: pytest.LogCaptur
     ]
 
 
-def test_plain_data_names_the_remedy(client: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_plain_data_names_the_remedy(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
     """A lost set could have been kept, and the warning says how."""
     post(client, {"a": {1}})
     (line,) = warnings(caplog)
@@ -74,7 +80,7 @@ def test_plain_data_names_the_remedy(client: Any, caplog: pytest.LogCaptureFixtu
 
 
 def test_keys_that_look_like_data_are_shortened(
-    client: Any, caplog: pytest.LogCaptureFixture
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A key that is an address is not told to the log; the report has it."""
     with body_guard.collect() as reports:
@@ -85,13 +91,15 @@ def test_keys_that_look_like_data_are_shortened(
     assert reports[0].findings[0].path == "/jane@example.org/_sentry_x"
 
 
-def test_a_duplicate_is_reported_and_left(client: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_duplicate_is_reported_and_left(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
     """Members that json writes under one name are said, not touched."""
     post(client, {1: "a", "1": "b"})
     assert [line.split(" in ")[0] for line in warnings(caplog)] == ["left /1"]
 
 
-def test_not_judged_is_told_once(client: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_not_judged_is_told_once(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     """A body that cannot be looked at is counted, and said once, at INFO."""
     caplog.set_level(logging.INFO, "body_guard")
     for _ in range(3):
@@ -165,7 +173,7 @@ def test_counters_survive_a_fork() -> None:
     assert queue.get() == 2
 
 
-def test_on_report_gets_every_report(client: Any) -> None:
+def test_on_report_gets_every_report(client: httpx.Client) -> None:
     """Each reporter is called with each report, clean ones too."""
     first: list[Report] = []
     second: list[Report] = []
@@ -176,8 +184,44 @@ def test_on_report_gets_every_report(client: Any) -> None:
     assert first == second
 
 
+def test_on_report_is_told_where_and_how_long(client: httpx.Client) -> None:
+    """Of what an SDK or litellm finds before there is a request, the host is not known."""
+    seen: list[Report] = []
+    body_guard.guard(client, Policy(on_report=seen.append))
+    with body_guard.collect() as reports:
+        post(client, {"a": 1})
+        client.post("http://other.test:8080/", content=b'{"_sentry_x":1}')
+        _reporting.deliver(Report(), Policy(on_report=seen.append), "")
+    assert [report.host for report in seen] == ["provider.test", "other.test", ""]
+    assert [report.mode for report in seen] == ["enforce", "enforce", "enforce"]
+    assert [report.seconds > 0 for report in seen] == [True, True, False]
+    assert reports == seen  # the same was found
+
+
+def test_a_refusal_is_told_with_its_name(client: httpx.Client) -> None:
+    """By whichever error, before its own caller hears of it; with the host that was meant."""
+    seen: list[Report] = []
+    refusing = Rule("no", keys=("no",), action="reject")
+    body_guard.guard(client, Policy((*Policy().rules, refusing), on_report=seen.append))
+    with pytest.raises(body_guard.BodyRejectedError):
+        post(client, {"no": 1})
+    with pytest.raises(body_guard.SignedBodyError):
+        client.post(URL, content=b'{"_sentry_x":1}', headers={"signature": "s"})
+    assert [(report.refused, report.host) for report in seen] == [
+        ("BodyRejectedError", "provider.test"),
+        ("SignedBodyError", "provider.test"),
+    ]
+    assert all(report.seconds > 0 for report in seen)
+
+
+def test_nothing_is_timed_for_nobody(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a reporter no clock is asked."""
+    monkeypatch.setattr("body_guard._guard.perf_counter", lambda: 1 / 0)
+    post(client, {"a": 1, "_sentry_x": 1})
+
+
 def test_a_reporter_that_raises_loses_its_report_only(
-    client: Any, caplog: pytest.LogCaptureFixture
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The request goes out, the next reporter is told, the failure is counted without its text."""
 
@@ -193,7 +237,7 @@ def test_a_reporter_that_raises_loses_its_report_only(
     assert "SECRET" not in caplog.text
 
 
-def test_collect_nests_and_ends(client: Any) -> None:
+def test_collect_nests_and_ends(client: httpx.Client) -> None:
     """Every collector around a call gets its report, and none after its end."""
     with body_guard.collect() as outer:
         post(client, {"a": 1})
@@ -228,7 +272,7 @@ def test_collect_does_not_mix_tasks(family: Family) -> None:
     asyncio.run(run())
 
 
-def test_the_report_pickles(client: Any) -> None:
+def test_the_report_pickles(client: httpx.Client) -> None:
     """A report can cross a process boundary."""
     import pickle
 

@@ -11,7 +11,6 @@ from typing import Any
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
-import httpx
 import pytest
 
 from body_guard import SignedBodyError
@@ -79,7 +78,7 @@ UNSIGNED = {
 
 
 @pytest.mark.parametrize("headers", SIGNED.values(), ids=SIGNED)
-def test_dirty_and_signed_is_refused(headers: dict[str, str], wire: Wire, family: Family) -> None:
+def test_dirty_and_signed_is_refused(family: Family, headers: dict[str, str], wire: Wire) -> None:
     """Before any I/O, with rule, path and the header's name."""
     with family.guarded.GuardedClient(transport=family.library.MockTransport(wire)) as client:
         with pytest.raises(SignedBodyError, match=r"/_sentry_x \(rule sentry") as caught:
@@ -93,7 +92,7 @@ def test_dirty_and_signed_is_refused(headers: dict[str, str], wire: Wire, family
 
 @pytest.mark.parametrize("headers", UNSIGNED.values(), ids=UNSIGNED)
 def test_what_is_no_signature_of_the_body(
-    headers: dict[str, str], wire: Wire, family: Family
+    family: Family, headers: dict[str, str], wire: Wire
 ) -> None:
     """The body is cut, and the headers stay."""
     with family.guarded.GuardedClient(transport=family.library.MockTransport(wire)) as client:
@@ -103,12 +102,12 @@ def test_what_is_no_signature_of_the_body(
     assert {name: sent[name] for name in headers} == headers
 
 
-def test_every_scheme_has_its_row() -> None:
+def test_every_scheme_has_its_row(family: Family) -> None:
     """Each row of the table is what refuses some request above."""
     refusing = set()
     for headers in SIGNED.values():
         for scheme in SCHEMES:
-            if signed_by(httpx.Headers(headers)) == scheme.header and scheme.header in {
+            if signed_by(family.library.Headers(headers)) == scheme.header and scheme.header in {
                 name.lower() for name in headers
             }:
                 refusing.add((scheme.header, scheme.value))
@@ -138,12 +137,13 @@ DIGESTS = {
 
 @pytest.mark.parametrize(("name", "old", "new"), DIGESTS.values(), ids=DIGESTS)
 def test_a_mere_digest_is_recomputed(
-    name: str, old: str, new: str, wire: Wire, family: Family
+    family: Family, name: str, old: str, new: str, wire: Wire
 ) -> None:
     """The name keeps its spelling and place; a clean body keeps even a wrong digest."""
     headers = [("A", "1"), (name, old), ("B", "2")]
-    guarded = family.guarded.GuardedTransport(family.library.MockTransport(wire))
-    with family.library.Client(transport=guarded) as client:
+    with family.library.Client(
+        transport=family.guarded.GuardedTransport(family.library.MockTransport(wire))
+    ) as client:
         for content in (DIRTY, CLEAN):
             client.send(family.library.Request("POST", URL, content=content, headers=headers))
     dirty, clean = (request.headers.raw[1:4] for request in wire.requests)
@@ -160,7 +160,7 @@ def test_a_mere_digest_is_recomputed(
         ("x-amz-checksum-crc64nvme", "x"),
     ],
 )
-def test_an_unknown_digest_is_refused(name: str, value: str, wire: Wire, family: Family) -> None:
+def test_an_unknown_digest_is_refused(family: Family, name: str, value: str, wire: Wire) -> None:
     """What cannot be made right is not sent wrong."""
     with (
         family.guarded.GuardedClient(transport=family.library.MockTransport(wire)) as client,
@@ -170,7 +170,7 @@ def test_an_unknown_digest_is_refused(name: str, value: str, wire: Wire, family:
     assert wire.requests == []
 
 
-def test_a_digest_of_a_json_object(wire: Wire, family: Family) -> None:
+def test_a_digest_of_a_json_object(family: Family, wire: Wire) -> None:
     """json= is cleaned before it is encoded, and its digest follows."""
     with family.guarded.GuardedClient(transport=family.library.MockTransport(wire)) as client:
         client.post(URL, json={"a": 1, "_sentry_x": 1}, headers={"Content-MD5": "x"})

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
 from body_guard import Policy, Report, _streams
@@ -123,21 +124,22 @@ def test_headers_of_a_buffered_stream_stay(door: Door, wire: Wire) -> None:
         assert "content-length" not in request.headers
 
 
-def test_a_file_keeps_its_length_right(wire: Wire, family: Family) -> None:
+def test_a_file_keeps_its_length_right(family: Family, wire: Wire) -> None:
     """A file object is a stream with a length; once cut, it has the new one."""
-    transport = family.library.MockTransport(wire)
-    with family.guarded.GuardedClient(transport=transport, policy=BUFFERED) as client:
+    with family.guarded.GuardedClient(
+        transport=family.library.MockTransport(wire), policy=BUFFERED
+    ) as client:
         client.post(URL, content=io.BytesIO(DIRTY))
     assert wire.body == CLEAN
     assert wire.requests[0].headers["content-length"] == str(len(CLEAN))
 
 
-def test_a_begun_stream_cannot_be_replayed(wire: Wire, family: Family) -> None:
+def test_a_begun_stream_cannot_be_replayed(family: Family, wire: Wire) -> None:
     """Who iterates it again gets what the stream itself says to that."""
 
-    class Iterating(family.library.BaseTransport):  # type: ignore[misc,name-defined]
-        def handle_request(self, request: Any) -> Any:
-            wire.bodies.append(b"".join(request.stream))
+    class Iterating(family.library.BaseTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            wire.bodies.append(b"".join(request.stream))  # type: ignore[arg-type]
             return family.library.Response(307, headers={"location": "/again"})
 
     client = family.guarded.GuardedClient(
