@@ -40,6 +40,9 @@ _TOGETHER: Final = 256
 #: into each once.
 _TURNS: Final = 64
 
+#: The same, for a level that is not looked at in turns.
+_CROWD: Final = 4096
+
 #: Python writes a float without an exponent in this window (`float_repr_style` "short"), and all
 #: encoders write it alike; of those outside, orjson spells some differently. Zero too is alike.
 _LOW: Final = 1e-4
@@ -96,9 +99,13 @@ def proof_of(value: object, most: int) -> Proof:
                 return ""
             count = sum(map(len, level))
             room -= count
+            if room < 0:
+                return ""
             size += _look_at_all(level, count, below, odd)
         else:
             room -= len(level)
+            if len(level) > _CROWD and 2 * len({*map(id, level)}) < len(level):
+                return ""
             try:
                 while len(level) == 1 and depth < _LEVELS:  # one in one in one: down at once
                     [container] = level
@@ -111,10 +118,13 @@ def proof_of(value: object, most: int) -> Proof:
                     level = [item]
                     depth += 1
                 for container in level:
-                    if len(container) > _FEW_MEMBERS and _COLLECTOR_TELLS:
+                    if len(container) > _FEW_MEMBERS:
                         room -= len(container)
-                        size += _look_at_all([container], len(container), below, odd)
-                        continue
+                        if room < 0:
+                            return ""
+                        if _COLLECTOR_TELLS:
+                            size += _look_at_all([container], len(container), below, odd)
+                            continue
                     items = container
                     if type(container) is dict:
                         for name in container:
