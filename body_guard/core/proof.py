@@ -86,7 +86,8 @@ def proof_of(value: object, most: int) -> Proof:
     level: list[Any] = [value]
     odd: list[float] = []  # floats that orjson writes otherwise, some of them
     later: list[tuple[int, list[Any]]] = []
-    room, size, depth, deepest, turn = _MOST, 0, 1, 1, 0
+    room, depth, deepest, turn = _MOST, 1, 1, 0
+    size: float = 0
     while True:
         below: list[Any] = []
         if len(level) > _FEW_CONTAINERS and _COLLECTOR_TELLS:
@@ -111,8 +112,10 @@ def proof_of(value: object, most: int) -> Proof:
                     [container] = level
                     if type(container) is not dict or len(container) != 1:
                         break
-                    for name, item in container.items():
-                        size += len(name) if type(name) is str else math.inf
+                    [(name, item)] = container.items()
+                    if type(name) is not str:
+                        return ""
+                    size += len(name)
                     if type(item) is not dict:
                         break
                     level = [item]
@@ -143,7 +146,7 @@ def proof_of(value: object, most: int) -> Proof:
                                 odd.append(item)
                         elif kind is not int and kind is not bool and item is not None:
                             return ""
-            except RuntimeError:  # another thread changed the size of a dict
+            except (RuntimeError, ValueError):  # another thread changed the size of a dict
                 return ""
         if size > most or room < 0:
             return ""

@@ -418,8 +418,7 @@ def test_a_change_while_a_dict_is_read_is_no_proof(monkeypatch: pytest.MonkeyPat
     [
         (Rule("r", keys=("b",)),),
         (Rule("r", prefixes=("b",)),),
-        tuple(Rule(f"r{n}", keys=(f"x{n}", f"-{n}")) for n in range(100))
-        + (Rule("r", keys=("b",)),),
+        (*(Rule(f"r{n}", keys=(f"x{n}", f"-{n}")) for n in range(100)), Rule("r", keys=("b",))),
     ],
     ids=["key", "prefix", "many"],
 )
