@@ -139,6 +139,14 @@ def test_what_no_json_can_say_is_written_as_before(audited: None) -> None:
     assert found(reports) == [("/t", "non-finite")]
 
 
+def test_names_that_the_call_leaves_out_are_the_encoders(audited: None) -> None:
+    """skipkeys= is what litellm says for its caller; NaN is written all the same."""
+    with body_guard.collect() as reports:
+        assert dumps({(1,): 1, "a": 1}, skipkeys=True) == '{"a": 1}'
+        assert dumps({(1,): 1, "t": math.nan}, skipkeys=True) == '{"t": NaN}'
+    assert found(reports) == [("/<builtins.tuple>", "unserializable"), ("/t", "non-finite")]
+
+
 def test_text_that_is_no_utf8_is_written_as_before(audited: None) -> None:
     """A lone surrogate is escaped by litellm's json.dumps, and found."""
     with body_guard.collect() as reports:
