@@ -109,14 +109,14 @@ class ClientDoor:
             if prepared is None:
                 return build(*args, **options)
             request = build(*args, **{**options, "json": prepared[0]})
-            guard.judge(request, prepared[1])
+            guard.judge(request, known_above() + prepared[1])
             return request
         encoded = guard.encode(value, policy, host)
         if encoded is None:
             return build(*args, **options)
         request = build(*args, **{**options, "json": None, "content": encoded[0]})
         request.headers.setdefault("Content-Type", "application/json")
-        guard.judge(request, encoded[1], encoded=policy)
+        guard.judge(request, known_above() + encoded[1], encoded=policy)
         return request
 
     def _audit(self, build: Any, args: tuple[Any, ...], options: dict[str, Any], host: str) -> Any:
@@ -132,7 +132,7 @@ class ClientDoor:
                 deliver(prepared[1], guard.policy_for(extensions, host), host)
             raise
         if prepared is not None:
-            guard.judge(request, prepared[1])
+            guard.judge(request, known_above() + prepared[1])
         return request
 
     def _is_librarys(self, build: Any) -> bool:

@@ -198,7 +198,6 @@ def _audit(guard: Guard, options: Any, found: list[Report], sdk: str) -> Iterato
             report = CLEAN
             for each in found:
                 report += each.without(report)
-            found.clear()
             if report.findings:
                 deliver(report, guard.policy, "")
         raise

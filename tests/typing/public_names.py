@@ -66,7 +66,11 @@ policy = Policy(
     schema="anthropic",
     schema_action="remove",
     stringified="report",
+    mode="audit",
+    hosts={"*.x.test": Policy(on_report=told)},
 )
+assert_type(policy.for_host("a.x.test"), Policy)
+assert_type(Policy.load("policy.toml"), Policy)
 
 client: httpx.Client = GuardedClient(
     policy=policy, base_url="https://x.test", timeout=10, follow_redirects=True
