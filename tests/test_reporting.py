@@ -14,6 +14,8 @@ import pytest
 import body_guard
 from body_guard import Finding, Policy, Report, _reporting
 
+from doors import Family
+
 URL = "http://provider.test/"
 
 
@@ -26,9 +28,9 @@ def post(client: httpx.Client, body: Any) -> None:
 
 
 @pytest.fixture
-def client() -> body_guard.GuardedClient:
-    return body_guard.GuardedClient(
-        transport=httpx.MockTransport(lambda request: httpx.Response(200))
+def client(family: Family) -> body_guard.GuardedClient:
+    return family.guarded.GuardedClient(
+        transport=family.library.MockTransport(lambda request: family.library.Response(200))
     )
 
 
@@ -210,12 +212,12 @@ def test_collect_nests_and_ends(client: httpx.Client) -> None:
     assert [report.changed for report in inner] == [True]
 
 
-def test_collect_does_not_mix_tasks() -> None:
+def test_collect_does_not_mix_tasks(family: Family) -> None:
     """Tasks at once each see their own reports, and the task around them sees all."""
 
     async def run() -> None:
-        transport = httpx.MockTransport(lambda request: httpx.Response(200))
-        async with body_guard.GuardedAsyncClient(transport=transport) as client:
+        transport = family.library.MockTransport(lambda request: family.library.Response(200))
+        async with family.guarded.GuardedAsyncClient(transport=transport) as client:
 
             async def one(body: Any) -> bool:
                 with body_guard.collect() as reports:
