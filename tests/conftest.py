@@ -7,11 +7,16 @@ import os
 # Before anything imports litellm, which would fetch its price list from the network.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
+if "BODY_GUARD_ALIAS_HTTPX" in os.environ:  # before anything imports httpx: test_httpx2 says so
+    import httpx2
+
+    httpx2.alias_httpx()
+
 import pytest
 
 import body_guard._reporting
 
-from doors import CLIENTS, DOORS, TRANSPORTS, Door, Wire
+from doors import CLIENTS, DOORS, FAMILIES, TRANSPORTS, Door, Family, Wire
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +40,12 @@ def client_door(request: pytest.FixtureRequest) -> Door:
 @pytest.fixture(params=TRANSPORTS, ids=str)
 def transport_door(request: pytest.FixtureRequest) -> Door:
     """Give every door that sees each hop, after auth and hooks."""
+    return request.param
+
+
+@pytest.fixture(params=FAMILIES, ids=str)
+def family(request: pytest.FixtureRequest) -> Family:
+    """Give every HTTP library in turn."""
     return request.param
 
 

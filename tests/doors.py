@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,17 @@ import anyio
 import httpx
 
 import body_guard.httpx
+
+
+@dataclass(frozen=True)
+class Family:
+    """An HTTP library, and our classes for it."""
+
+    library: ModuleType
+    guarded: ModuleType
+
+    def __str__(self) -> str:
+        return self.library.__name__
 
 
 @dataclass(frozen=True)
@@ -45,13 +57,13 @@ class Wire:
     answers: list[dict[str, Any]] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
-    library: ModuleType = httpx
 
     def __call__(self, request: Any) -> Any:
         self.requests.append(request)
         self.bodies.append(b"" if not _readable(request) else request.content)
         answer = self.answers.pop(0) if self.answers else {}
-        return self.library.Response(answer.pop("status", 200), **answer)
+        library: Any = sys.modules[type(request).__module__.partition(".")[0]]
+        return library.Response(answer.pop("status", 200), **answer)
 
     @property
     def body(self) -> bytes:
@@ -65,7 +77,6 @@ def _readable(request: Any) -> bool:
 
 def exchange(door: Door, wire: Any, act: Any, policy: Any = None, **options: Any) -> Any:
     """Let a guarded client act; give what the act gives, awaited where it is async."""
-    wire.library = door.library
     client = door.client(door.library.MockTransport(wire), policy, **options)
     if not door.is_async:
         with client:
@@ -79,8 +90,16 @@ def exchange(door: Door, wire: Any, act: Any, policy: Any = None, **options: Any
     return anyio.run(run)
 
 
+FAMILIES = [Family(httpx, body_guard.httpx)]
+if sys.version_info >= (3, 11) and httpx.__name__ == "httpx":  # not an alias of httpx2
+    import httpx2
+
+    import body_guard.httpx2
+
+    FAMILIES.append(Family(httpx2, body_guard.httpx2))
 DOORS = [
-    Door(httpx, body_guard.httpx, kind, is_async)
+    Door(family.library, family.guarded, kind, is_async)
+    for family in FAMILIES
     for kind in ("client", "guard", "transport")
     for is_async in (False, True)
 ]

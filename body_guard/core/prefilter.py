@@ -19,6 +19,14 @@ _BACKSLASH: Final = ord("\\")
 #: A beginning shorter than this is found too often to be worth a look each time.
 _LEAST_SHARED: Final = 4
 
+#: A character that is in most names worth hiding and rare in prose; and how many of it are looked
+#: at one by one before a search for the whole needle is the cheaper one.
+_MARK: Final = b"_"
+_HOPS: Final = 16
+
+#: Bytes up to which one search is over before it begins.
+_SHORT: Final = 4096
+
 #: Bytes of a name that the pattern of many names tells apart; the rest is compared afterwards. It
 #: bounds how deep the pattern is nested, and names alike in more than this are rare.
 _MOST_BRANCHES: Final = 8
@@ -78,6 +86,16 @@ class Prefilter:
                 found.append(at)
         return found if found or self._has_escape(text) else None
 
+    def finds(self, written: bytes) -> bool:
+        """Tell whether a member has a forbidden name, in text that an encoder of JSON wrote."""
+        if self._start:
+            if len(written) <= _SHORT:
+                if written.rfind(self._start) < 0:
+                    return False
+            elif not _holds(written, self._start):
+                return False
+        return self.suspects(written) is not None
+
     def _candidates(self, text: bytes) -> Iterator[int]:
         if not self._start:
             for match in self._pattern.finditer(text):
@@ -93,6 +111,24 @@ class Prefilter:
         if text.rfind(self._escape_start) < 0:
             return False
         return self._escape.search(text, text.find(self._escape_start)) is not None
+
+
+def _holds(text: bytes, needle: bytes) -> bool:
+    """Tell whether a needle is in a text, by way of a character in it that is rare in prose.
+
+    One character is found at 20 GB/s (memchr), several at 2: so from mark to mark, for as long as
+    they are rare. Backwards is twice as fast as forwards, where several are to be found.
+    """
+    inside = needle.find(_MARK)
+    if inside >= 0:
+        at = text.find(_MARK)
+        for _ in range(_HOPS):
+            if at < 0:
+                return False
+            if text.startswith(needle, at - inside):
+                return True
+            at = text.find(_MARK, at + 1)
+    return text.rfind(needle) >= 0
 
 
 def _shared(needles: tuple[bytes, ...]) -> bytes:

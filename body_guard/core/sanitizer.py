@@ -14,6 +14,7 @@ from body_guard.core.media import media_of
 from body_guard.core.overview import Overview
 from body_guard.core.policy import DEFAULT, Policy
 from body_guard.core.prefilter import Prefilter
+from body_guard.core.proof import proof_of
 from body_guard.core.report import CLEAN, Finding, Report, not_judged, shown, told
 from body_guard.core.rules import Matcher
 from body_guard.core.splice import NotJSONError, Spliced, splice
@@ -100,6 +101,20 @@ class Sanitizer:
                 than ``max_bytes``.
             GuardError: Other threads keep making the value unencodable.
         """
+        __tracebackhide__ = True
+        most = self.policy.max_bytes
+        proof = proof_of(value, most) if self._overview is None else ""
+        if proof:
+            try:
+                content = encode(value, proof)
+            except (TypeError, ValueError, RecursionError):
+                pass  # the walk says what is wrong, and where
+            else:
+                if len(content) <= most and not self._prefilter.finds(content):
+                    return content, CLEAN
+        return self._encode_walked(value)
+
+    def _encode_walked(self, value: object) -> tuple[bytes, Report]:
         __tracebackhide__ = True
         for _ in range(_MOST_TRIES):
             prepared = self._prepared(value)
@@ -320,7 +335,7 @@ def _too_large(max_bytes: int, report: Report = CLEAN) -> BodyLimitError:
 def sanitizer_for(policy: Policy) -> Sanitizer:
     """Give the sanitizer of a policy, built once."""
     known = _known.get(id(policy))
-    if known is None or known[0] is not policy:
+    if known is None:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         known = _known[id(policy)] = policy, _built(policy)

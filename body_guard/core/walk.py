@@ -37,6 +37,9 @@ __all__ = ["Walked", "encodable", "walk"]
 #: ever new containers ends here. What the caller built itself is in memory already and is free.
 _MOST_MADE_UP: Final = 1_000_000
 
+#: And how many containers: one takes about 0.9 KB while it is walked, as much as many items do.
+_MOST_MADE_UP_CONTAINERS: Final = 50_000
+
 #: How many items may be judged again because their container stands at several places. As many
 #: kinds of places as globs can tell apart, and a container for each: without a bound, that is time
 #: exponential in the body.
@@ -283,6 +286,7 @@ class _Walk:
         "_changed",
         "_for_encoder",
         "_made_up",
+        "_made_up_containers",
         "_matcher",
         "_nodes",
         "_paths",
@@ -299,6 +303,7 @@ class _Walk:
         self._nodes: dict[int, _Node] = {}
         self._bound: dict[tuple[int, int], _Node] = {}  # those judged by their place, by that too
         self._made_up = 0
+        self._made_up_containers = 0
         self._again = 0
         self._paths: Listing | None = None  # that functions were given
         self._replaced: set[tuple[str, bytes]] = set()
@@ -518,6 +523,7 @@ class _Walk:
                 if child is not None:
                     if child.edits is not None:
                         self._count_made_up(len(child.items), key)
+                        self._count_made_up_container(key)
                     elif self._for_encoder:
                         # json would look up its items, its __len__: by name
                         child.copied, child.edits = True, {}
@@ -530,6 +536,8 @@ class _Walk:
                 break
             self._changed = True
             self._count_made_up(1, key)
+            if issubclass(type(converted), _CONTAINERS):
+                self._count_made_up_container(key)
             item = converted
         kind = type(given)
         mark = _Mark("unserializable", self._policy.unserializable, kind, package(kind))
@@ -575,6 +583,16 @@ class _Walk:
             _MOST_MADE_UP,
             key,
             "a container that computes its items (or convert=) gave more than {} of them",
+        )
+
+    def _count_made_up_container(self, key: str | int) -> None:
+        __tracebackhide__ = True
+        self._made_up_containers += 1
+        self._bounded(
+            self._made_up_containers,
+            _MOST_MADE_UP_CONTAINERS,
+            key,
+            "containers that compute their items (or convert=) gave more than {} containers",
         )
 
     def _bounded(self, count: int, most: int, key: str | int, why: str) -> None:

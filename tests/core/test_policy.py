@@ -85,6 +85,24 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"look_into": "form"},
         "look_into takes several strings; write ('form',).",
     ),
+    "mode": ({"mode": "watch"}, "mode is one of enforce, audit; got 'watch'."),
+    "hosts-one": (
+        {"hosts": Policy()},
+        "hosts takes a mapping, for example {'*.x.com': Policy(...)}.",
+    ),
+    "hosts-names": (
+        {"hosts": ("x.com",)},
+        "hosts takes a mapping, for example {'*.x.com': Policy(...)}.",
+    ),
+    "hosts-value": ({"hosts": {"x.com": "strict"}}, "hosts: 'x.com' needs a Policy, not str."),
+    "hosts-nested": (
+        {"hosts": {"x.com": Policy(hosts={"y.com": Policy()})}},
+        "hosts: the policy of 'x.com' has hosts of its own.",
+    ),
+    "hosts-twice": (
+        {"hosts": {"x.com": Policy(), "X.COM.": Policy()}},
+        "hosts: 'X.COM.' stands there twice.",
+    ),
     "look_into-unknown": (
         {"look_into": ("form", "forms")},
         "look_into is one of compressed, form, multipart; got 'forms'.",
@@ -132,6 +150,8 @@ def test_the_defaults() -> None:
     assert policy.schema is None
     assert policy.schema_action == "report"
     assert policy.stringified == "off"
+    assert policy.mode == "enforce"
+    assert policy.hosts == ()
     assert policy == DEFAULT
 
 
@@ -155,6 +175,8 @@ EVERYTHING: dict[str, Any] = {
     "on_error": "send",
     "on_report": (collected, also),
     "max_bytes": 1,
+    "mode": "audit",
+    "hosts": {"*.x.com": Policy(mode="audit"), "y.com": Policy((), on_report=(also,))},
 }
 
 

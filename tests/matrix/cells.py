@@ -14,6 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 REPO = HERE.parent.parent
 SEED_CASE, PYDANTIC_AI = "test_seed_case.py", "test_pydantic_ai.py"
+SDK_CLIENTS = "../integrations/test_sdk_clients.py"
 
 #: Messages streaming needs fastapi, orjson and others, which only the extra ``proxy`` brings. The
 #: openai pins are the newest that these releases of litellm were used with.
@@ -37,6 +38,14 @@ CELLS: dict[str, tuple[str, list[str]]] = {
         ["pydantic-ai-slim==2.68.0", "sentry-sdk==2.68.0"],
     ),
     "pydantic-ai-current-sentry-current": (PYDANTIC_AI, ["pydantic-ai-slim", "sentry-sdk"]),
+    "sdks-on-httpx": (
+        SDK_CLIENTS,
+        ["openai==2.*", "anthropic[bedrock]==0.115.*", "groq", "together", "cohere"],
+    ),
+    "sdks-on-httpx2": (  # from Python 3.11 on
+        SDK_CLIENTS,
+        ["openai>=3", "anthropic[bedrock]>=2", "mistralai>=3"],
+    ),
 }
 
 
