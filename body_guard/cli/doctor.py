@@ -57,6 +57,7 @@ def run() -> int:
     table(console, ("door", "hooked", "why"), map(_row, coverage.doors))
     table(console, ("sentry-sdk", "what it means, and what to do"), [(state, _SENTRY[state])])
     table(console, ("distribution", "version"), _versions())
+    console.print(_sdks.CAPTION, end="\n\n")
     table(console, _sdks.HEADS, _sdks.rows())
     if coverage.warnings:
         table(console, ("what goes past every door",), [(each,) for each in coverage.warnings])

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from body_guard._doors import AsyncClientDoor, SyncClientDoor
 from body_guard._sdks import SDK, SDKS, http_clients
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
@@ -103,9 +102,8 @@ class Row:
 
     def guarded_http(self, library: Any, **options: Any) -> Any:
         """Make an HTTP client for it that is built guarded."""
-        door = AsyncClientDoor if self.is_async else SyncClientDoor
-        plain = library.AsyncClient if self.is_async else library.Client
-        return type(f"Guarded{plain.__name__}", (door, plain), {"_library": library})(**options)
+        guarded = import_module(f"body_guard.{library.__name__}")
+        return (guarded.GuardedAsyncClient if self.is_async else guarded.GuardedClient)(**options)
 
     def beneath(self, client: Any) -> Any:
         """Give the HTTP client that it uses."""

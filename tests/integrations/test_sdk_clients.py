@@ -21,7 +21,7 @@ import pytest
 
 import body_guard
 from body_guard import BodyRejectedError, Policy, Rule
-from body_guard._doors import AsyncTransportDoor, ClientDoor, SyncTransportDoor
+from body_guard._doors import ClientDoor
 from body_guard._sdks import SDKS, http_clients
 
 from llm_provider import LLMProvider, llm_provider
@@ -527,9 +527,8 @@ AT_TRANSPORT = {"openai-2": 3, "anthropic-0": 3, "anthropic-2": 3, "groq-1": 3, 
 def test_a_refusal_at_the_transport(row: Row, provider: LLMProvider) -> None:
     """Too late for most SDKs, which take it for a broken connection; ours is its cause."""
     tried: list[Any] = []
-    door = AsyncTransportDoor if row.is_async else SyncTransportDoor
-    base = getattr(row.library, door._kind)
-    wrap: Any = type("GuardedTransport", (door, base), {"_library": row.library})
+    guarded = import_module(f"body_guard.{row.library.__name__}")
+    wrap = guarded.GuardedAsyncTransport if row.is_async else guarded.GuardedTransport
 
     def make() -> Any:
         inside = (row.library.AsyncHTTPTransport if row.is_async else row.library.HTTPTransport)()
