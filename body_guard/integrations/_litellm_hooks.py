@@ -8,16 +8,17 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard._audit import noted
+from body_guard._guard import Guard
 from body_guard._patch import Hook
 from body_guard._request import destination
 from body_guard.core.errors import BodyError
 from body_guard.integrations import openai
 from body_guard.integrations._encoding import encoded, prepared
+from body_guard.integrations._parts import policy_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from body_guard._guard import Guard
     from body_guard._patch import Current
     from body_guard.integrations._litellm_clients import ClientNet
 
@@ -63,6 +64,9 @@ def _dumps(original: Callable[..., str], current: Current) -> Callable[..., str]
         guard = current() if makes_bodies else None
         if guard is None:
             return original(obj, **options)
+        policy = policy_for(guard.policy, obj)
+        if policy is not guard.policy:
+            guard = Guard(guard.library, policy)
         # NaN is never JSON: refused, it sends the value to the walk, which makes it null.
         return encoded(guard, original, obj, options, _own(options), {"allow_nan": False})
 
