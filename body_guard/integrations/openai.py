@@ -68,6 +68,7 @@ def _clean_what_httpx_encodes(guard: Guard, options: Any) -> None:
 
     The options are the SDK's own copy, made for this attempt; the values in them are the caller's.
     """
+    __tracebackhide__ = True
     convert = _convert()
     if convert is not None and not options.files:
         return  # openapi_dumps will see it

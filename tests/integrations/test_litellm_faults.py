@@ -74,6 +74,37 @@ def is_400(error: BaseException) -> bool:
     return getattr(error, "status_code", None) == 400
 
 
+@pytest.mark.parametrize("form", ["sync", "async"])
+@pytest.mark.parametrize("name", ["openai", "vllm", "maritalk", "anthropic", "gemini", "converse"])
+def test_a_body_over_the_limit_is_a_400(
+    name: str, form: str, provider: LLMProvider, loop: Any
+) -> None:
+    """BodyLimitError is what BodyRejectedError is to litellm's caller, where a 400 is a 400."""
+    call = call_named(name)
+    integration.install(Policy(max_bytes=1000))
+    options = call.arguments(provider.url)
+    options["messages"] = [{"role": "user", "content": "x" * 2000}]
+    with pytest.raises(Exception, match=r"The body was not sent: .*max_bytes") as caught:
+        call.run(form, loop, options)
+    assert provider.received == []
+    assert is_400(caught.value) or call.name in _NO_400_BEFORE
+
+
+@pytest.mark.parametrize("form", ["sync", "async"])
+def test_a_signed_dirty_body_is_a_400(form: str, provider: LLMProvider, loop: Any) -> None:
+    """Where json.dumps is not ours, the net refuses signed bytes; other hooks stand without it."""
+    integration.install()
+    integration._installation.patches[0].restore()
+    call = call_named("vllm")
+    options = call.arguments(provider.url)
+    options["extra_headers"] = {"X-Hub-Signature-256": "sha256=aa"}
+    options["extra_body"] = {"_sentry_x": "SECRET"}
+    with pytest.raises(litellm.BadRequestError, match="x-hub-signature-256 header wrong") as caught:
+        call.run(form, loop, options)
+    assert "SECRET" not in str(caught.value)
+    assert provider.received == []
+
+
 def router(provider: LLMProvider, model: str = "openai/m", **more: Any) -> Router:
     deployment = {"model": model, "api_base": f"{provider.url}/v1", "api_key": "k"}
     return Router(
