@@ -12,6 +12,7 @@ from typing import Any
 import litellm
 import pytest
 from litellm import Router
+from litellm.integrations.custom_logger import CustomLogger
 
 import body_guard
 from body_guard import BodyError, Policy, Rule
@@ -389,3 +390,50 @@ def test_lazy_modules_loaded_after_install_are_guarded(
         sys.modules[name] = kept
     assert b"_sentry_" not in provider.bodies[0]
     assert json.loads(provider.bodies[0])
+
+
+# --- litellm's callbacks --------------------------------------------------------------------------
+
+
+class Callbacks(CustomLogger):
+    """Keeps what Sentry's, Langfuse's and everybody's input callbacks are given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
+        metadata = kwargs["litellm_params"]["metadata"]
+        body = kwargs["additional_args"].get("complete_input_dict")
+        shown = {
+            "model": kwargs["model"],
+            "messages": kwargs["messages"],
+            "metadata": {name: metadata[name] for name in ("user_id", "_sentry_span")},
+            # A text is what was signed before, and goes out as it is.
+            "body": None if isinstance(body, str) else body,
+        }
+        self.seen.append(json.loads(json.dumps(shown)))
+
+
+@pytest.mark.parametrize("form", ["sync", "async"])
+@pytest.mark.parametrize("name", ["openai", "vllm", "converse", "anthropic"])
+def test_callbacks_see_what_they_saw(
+    name: str, form: str, provider: LLMProvider, loop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard cleans a copy on its way to the wire: the caller's message and metadata are shown."""
+    call = call_named(name)
+    callbacks = Callbacks()
+    monkeypatch.setattr(litellm, "input_callback", [*litellm.input_callback, callbacks])
+    for guarded in (False, True):
+        if guarded:
+            integration.install()
+        options = call.arguments(provider.url)
+        options["messages"] = [{"role": "user", "content": "hi", "_sentry_note": "kept"}]
+        options["metadata"] = {"user_id": "u1", "_sentry_span": "kept"}
+        options["extra_body"] = {"_sentry_x": "kept", "a": 1}
+        call.run(form, loop, options)
+    assert len(callbacks.seen) == 2
+    assert callbacks.seen[0] == callbacks.seen[1]
+    assert callbacks.seen[1]["metadata"] == {"user_id": "u1", "_sentry_span": "kept"}
+    assert b"_sentry_x" in provider.bodies[0]
+    assert b"_sentry_" not in provider.bodies[1]
