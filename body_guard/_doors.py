@@ -7,16 +7,21 @@ by ``await``. The guard stands on the class where `guard` swapped it in, so that
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from body_guard._audit import ENCODING_ERRORS, note
 from body_guard._guard import Guard
-from body_guard._request import json_is_used
+from body_guard._reporting import deliver
+from body_guard._request import destination, json_is_used
+from body_guard.core.report import CLEAN
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from body_guard._request import Library
     from body_guard.core.policy import Policy
+    from body_guard.core.report import Report
 
 __all__ = [
     "AsyncClientDoor",
@@ -24,7 +29,41 @@ __all__ = [
     "ClientDoor",
     "SyncClientDoor",
     "SyncTransportDoor",
+    "found_above",
+    "judge_sent",
+    "judge_sent_async",
+    "known_above",
 ]
+
+#: What was found in the value that a request is being built of, before an SDK encoded it: who
+#: judges the request first tells it too, so that there is one report.
+found_above: Final[ContextVar[list[Report] | None]] = ContextVar("body_guard_above", default=None)
+
+
+def known_above() -> Report:
+    """Take what was found above, if it has not been told."""
+    found = found_above.get()
+    if not found:
+        return CLEAN
+    known = sum(found, CLEAN)
+    found.clear()
+    return known
+
+
+def judge_sent(guard: Guard, request: Any) -> None:
+    """Judge a request that a client is about to send, unless it was judged when it was built."""
+    __tracebackhide__ = True
+    if not guard.has_judged(request):
+        guard.buffer(request)
+        guard.judge(request)
+
+
+async def judge_sent_async(guard: Guard, request: Any) -> None:
+    """Judge a request that an async client is about to send."""
+    __tracebackhide__ = True
+    if not guard.has_judged(request):
+        await guard.abuffer(request)
+        guard.judge(request)
 
 
 class ClientDoor:
@@ -53,24 +92,51 @@ class ClientDoor:
         guard = self._body_guard
         if not json_is_used(options):
             request = build(*args, **options)
-            guard.judge(request, streams=False)  # those are for send, which may read them
+            known = known_above()
+            # A stream is for send, which may read it; unless there is something to tell.
+            guard.judge(request, known, streams=known != CLEAN)
             return request
         value, extensions = options["json"], options.get("extensions")
-        if getattr(build, "__func__", None) is not self._library.Client.build_request:
+        policy, host = guard.policy_for(extensions), ""
+        if policy.hosts or policy.on_report or policy.mode == "audit":
+            host = destination(self._library, self.base_url, args, options)  # type: ignore[attr-defined]
+            policy = policy.for_host(host)
+        if policy.mode == "audit":
+            return self._audit(build, args, options, host)
+        if not self._is_librarys(build):
             # A user's override below us gets the json= that it expects.
-            prepared = guard.prepare(value, extensions)
+            prepared = guard.prepare(value, extensions, host)
             if prepared is None:
                 return build(*args, **options)
             request = build(*args, **{**options, "json": prepared[0]})
-            guard.judge(request, prepared[1])
+            guard.judge(request, known_above() + prepared[1])
             return request
-        encoded = guard.encode(value, extensions)
+        encoded = guard.encode(value, policy, host)
         if encoded is None:
             return build(*args, **options)
         request = build(*args, **{**options, "json": None, "content": encoded[0]})
         request.headers.setdefault("Content-Type", "application/json")
-        guard.judge(request, encoded[1], encoded=True)
+        guard.judge(request, known_above() + encoded[1], encoded=policy)
         return request
+
+    def _audit(self, build: Any, args: tuple[Any, ...], options: dict[str, Any], host: str) -> Any:
+        """Build a request as the library does, and say what would have been taken out of it."""
+        __tracebackhide__ = True
+        guard, value, extensions = self._body_guard, options["json"], options.get("extensions")
+        prepared = guard.prepare(value, extensions, host)
+        try:
+            request = build(*args, **options)
+        except ENCODING_ERRORS as error:
+            note(error, value)
+            if prepared is not None:
+                deliver(prepared[1], guard.policy_for(extensions, host), host)
+            raise
+        if prepared is not None:
+            guard.judge(request, known_above() + prepared[1])
+        return request
+
+    def _is_librarys(self, build: Any) -> bool:
+        return getattr(build, "__func__", None) is self._library.Client.build_request
 
 
 class SyncClientDoor(ClientDoor):
@@ -80,8 +146,7 @@ class SyncClientDoor(ClientDoor):
 
         def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
-            self._body_guard.buffer(request)
-            self._body_guard.judge(request)
+            judge_sent(self._body_guard, request)
             return super().send(request, **options)
 
 
@@ -92,8 +157,7 @@ class AsyncClientDoor(ClientDoor):
 
         async def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
-            await self._body_guard.abuffer(request)
-            self._body_guard.judge(request)
+            await judge_sent_async(self._body_guard, request)
             return await super().send(request, **options)
 
 
@@ -121,8 +185,9 @@ class SyncTransportDoor(_TransportDoor):
 
     def handle_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
-        self._guard.buffer(request)
-        self._guard.judge(request)
+        if not self._guard.has_judged(request):
+            self._guard.buffer(request)
+            self._guard.judge(request)
         return self.transport.handle_request(request)
 
     def __enter__(self) -> Any:
@@ -149,8 +214,9 @@ class AsyncTransportDoor(_TransportDoor):
 
     async def handle_async_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
-        await self._guard.abuffer(request)
-        self._guard.judge(request)
+        if not self._guard.has_judged(request):
+            await self._guard.abuffer(request)
+            self._guard.judge(request)
         return await self.transport.handle_async_request(request)
 
     async def __aenter__(self) -> Any:

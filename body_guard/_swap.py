@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from body_guard._doors import AsyncClientDoor, ClientDoor, SyncClientDoor
 from body_guard._guard import Guard
-from body_guard.core.policy import DEFAULT
+from body_guard._load import default_policy
+from body_guard._sdks import SDKS, http_clients, sdk_of
 
 if TYPE_CHECKING:
     from body_guard._request import Library
+    from body_guard._sdks import SDK
     from body_guard.core.policy import Policy
 
 __all__ = ["guard", "unguard"]
@@ -23,6 +26,9 @@ _ORIGINAL: Final = "_body_guard_original"
 #: By the client's own class, then by policy: the guarded subclass, as long as anybody uses it.
 _classes: Final[WeakKeyDictionary[type, WeakValueDictionary[Policy, type]]] = WeakKeyDictionary()
 
+#: The HTTP clients that were guarded because they are beneath clients of SDKs, and those.
+_beneath: Final[WeakKeyDictionary[Any, WeakSet[Any]]] = WeakKeyDictionary()
+
 
 def guard(client: _Client, policy: Policy | None = None) -> _Client:
     """Guard a client in place: what it builds and sends is judged from now on.
@@ -31,7 +37,10 @@ def guard(client: _Client, policy: Policy | None = None) -> _Client:
     the same name. Guarding again with the same policy does nothing, with another replaces it.
 
     Args:
-        client: An `httpx.Client` or `httpx.AsyncClient`, or of a subclass.
+        client: A `Client` or `AsyncClient` of httpx or httpx2, or a client of openai, anthropic,
+            groq, together, mistralai or cohere; or of a subclass. An SDK's copies of its client
+            (``with_options()``) are guarded too, and so are the HTTP clients beneath, unless they
+            were guarded before, by a policy of their own.
         policy: What must not leave; the default policy when None.
 
     Returns:
@@ -40,12 +49,17 @@ def guard(client: _Client, policy: Policy | None = None) -> _Client:
     Raises:
         TypeError: It is no such client.
     """
-    kind = type(client)
-    original = _original(kind) or kind
-    if issubclass(original, ClientDoor):  # built guarded: it holds its guard itself
-        client._body_guard = Guard(original._library, policy)  # type: ignore[attr-defined]
+    policy = default_policy() if policy is None else policy
+    original = _original(type(client)) or type(client)
+    sdk = sdk_of(original)
+    if sdk is None:
+        _swap(client, original, policy)
+        _beneath.pop(client, None)  # the caller's from now on
         return client
-    client.__class__ = _guarded_class(original, DEFAULT if policy is None else policy)
+    for beneath in http_clients(client, sdk):
+        _hold(beneath, client, policy)
+    if sdk.is_stainless:
+        client.__class__ = _guarded_class(original, policy)
     return client
 
 
@@ -53,7 +67,8 @@ def unguard(client: _Client) -> _Client:
     """Give a client that `guard` guarded its own class back; leave one that is not guarded.
 
     Args:
-        client: Any client.
+        client: Any client. The HTTP clients beneath an SDK's are given back with it, once no other
+            client that was guarded stands on them.
 
     Returns:
         The client.
@@ -62,6 +77,10 @@ def unguard(client: _Client) -> _Client:
         TypeError: The client was built guarded, so there is no other class to give back.
     """
     original = _original(type(client))
+    sdk = sdk_of(original or type(client))
+    if sdk is not None:
+        for beneath in http_clients(client, sdk):
+            _release(beneath, client)
     if original is not None:
         client.__class__ = original
     elif isinstance(client, ClientDoor):
@@ -70,6 +89,31 @@ def unguard(client: _Client) -> _Client:
             "to send unguarded, use a plain client."
         )
     return client
+
+
+def _swap(client: Any, original: type, policy: Policy) -> None:
+    if issubclass(original, ClientDoor):  # built guarded: it holds its guard itself
+        client._body_guard = Guard(original._library, policy)
+    else:
+        client.__class__ = _guarded_class(original, policy)
+
+
+def _hold(beneath: Any, client: Any, policy: Policy) -> None:
+    """Guard an HTTP client for a client of an SDK."""
+    if beneath not in _beneath and issubclass(type(beneath), ClientDoor):
+        return  # guarded by whoever made it
+    _swap(beneath, _original(type(beneath)) or type(beneath), policy)
+    _beneath.setdefault(beneath, WeakSet()).add(client)
+
+
+def _release(beneath: Any, client: Any) -> None:
+    """Give an HTTP client its class back, if it was guarded for this client and for no other."""
+    holders = _beneath.get(beneath)
+    if holders is not None:
+        holders.discard(client)
+        if not holders:
+            del _beneath[beneath]
+            unguard(beneath)
 
 
 def _original(kind: type) -> type | None:
@@ -82,20 +126,42 @@ def _guarded_class(original: type, policy: Policy) -> type:
     by_policy = _classes.setdefault(original, WeakValueDictionary())
     known = by_policy.get(policy)
     if known is None:
-        library, door = _family(original)
+        sdk = sdk_of(original)
+        bases: tuple[type, ...] = (original,)
+        if sdk is None:
+            library, door = _family(original)
+            bases = (door, original)
+            own: dict[str, Any] = {"_body_guard": Guard(library, policy), "_library": library}
+        else:
+            own = _of_sdk(original, sdk, policy)
         known = by_policy[policy] = type(original)(
             original.__name__,
-            (door, original),
+            bases,
             {
                 "__doc__": original.__doc__,
                 "__module__": original.__module__,
                 "__qualname__": original.__qualname__,
-                "_body_guard": Guard(library, policy),
-                "_library": library,
                 _ORIGINAL: original,
+                **own,
             },
         )
     return known
+
+
+def _of_sdk(original: Any, sdk: SDK, policy: Policy) -> dict[str, Any]:
+    """Give what a guarded class of an SDK's clients has of its own."""
+    from body_guard.integrations._stainless import methods
+
+    library: Any = sys.modules.get("httpx") or sys.modules["httpx2"]  # others are seen by request
+
+    @wraps(original.__init__)  # with its signature: openai asks a class for it before it copies
+    def __init__(self: Any, *args: Any, **options: Any) -> None:  # noqa: N807
+        original.__init__(self, *args, **options)
+        for beneath in http_clients(self, sdk):
+            if not issubclass(type(beneath), ClientDoor):  # a copy may have been given its own
+                _hold(beneath, self, policy)
+
+    return {"__init__": __init__, **methods(original, Guard(library, policy), sdk.name)}
 
 
 def _family(kind: type) -> tuple[Library, type[ClientDoor]]:
@@ -108,6 +174,6 @@ def _family(kind: type) -> tuple[Library, type[ClientDoor]]:
             if issubclass(kind, library.AsyncClient):
                 return library, AsyncClientDoor
     raise TypeError(
-        f"guard() takes an httpx or httpx2 Client or AsyncClient, not a {kind.__module__}."
-        f"{kind.__qualname__}."
+        "guard() takes an httpx or httpx2 Client or AsyncClient, or a client of "
+        f"{', '.join(SDKS)}; not a {kind.__module__}.{kind.__qualname__}."
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from body_guard.cli import require
+from body_guard.cli.policy import policy
+from body_guard.cli.presets import presets
 
 __all__ = ["group"]
 
@@ -35,3 +37,7 @@ def doctor() -> None:
     from body_guard.cli.doctor import run
 
     raise SystemExit(run())
+
+
+group.add_command(policy)
+group.add_command(presets)

@@ -8,20 +8,27 @@ search. Only what fails here is walked.
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from os.path import commonprefix
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from body_guard import _reporting
+from body_guard._audit import ENCODING_ERRORS, audited, note
 from body_guard._guard import EXTENSION
+from body_guard.core.encode import encode
 from body_guard.core.errors import BodyLimitError
-from body_guard.core.report import Finding, Report
+from body_guard.core.prefilter import holds
+from body_guard.core.proof import proof_of
+from body_guard.core.report import CLEAN, Finding, Report
+from body_guard.core.sanitizer import sanitizer_for
 from body_guard.core.walk import encodable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from body_guard._guard import Guard
     from body_guard.core.policy import Policy
@@ -32,12 +39,11 @@ __all__ = ["encoded", "pending", "prepared", "tell"]
 
 _Text = TypeVar("_Text", str, bytes)
 
-#: Items and levels up to which a value is judged by what its encoder makes of it.
+#: Items and levels up to which a value with odd names is given to its encoder.
 _MOST: Final = 1_000_000
 _LEVELS: Final = 200
 
-#: Marks looked at one by one before a search for the whole needle is the cheaper one.
-_HOPS: Final = 64
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 #: Where what is found in a value waits for the request that is being built of it.
 pending: Final[ContextVar[list[Report] | None]] = ContextVar("body_guard_pending", default=None)
@@ -49,6 +55,7 @@ def encoded(
     value: object,
     options: dict[str, Any],
     convert: Convert | None = None,
+    strict: Mapping[str, Any] = _NOTHING,
 ) -> _Text:
     """Encode a value as its library would, less what may not leave.
 
@@ -59,6 +66,8 @@ def encoded(
         options: Of the call to `dumps`.
         convert: What the encoder itself makes of values that JSON does not know, with the contract
             of ``json.dumps(default=)``; what that can write stays.
+        strict: Options beside those, under which `dumps` refuses what no JSON can say and it would
+            write all the same: refused, a value is walked, which mends it. Not used in an audit.
 
     Returns:
         What `dumps` gives; for a clean value, the same as unguarded.
@@ -68,7 +77,10 @@ def encoded(
         GuardError: The guard failed.
     """
     __tracebackhide__ = True
-    if _is_plain(value):
+    if guard.policy.mode == "audit":
+        return _audited(guard, dumps, value, options, convert, strict)
+    options = {**options, **strict}
+    if _is_plain(value, options, guard.policy):
         try:
             text = dumps(value, **options)
         except (TypeError, ValueError, RecursionError):
@@ -87,28 +99,76 @@ def encoded(
     )
 
 
-def prepared(guard: Guard, value: object, convert: Convert | None = None) -> object:
+def _audited(
+    guard: Guard,
+    dumps: Callable[..., _Text],
+    value: object,
+    options: dict[str, Any],
+    convert: Convert | None,
+    strict: Mapping[str, Any],
+) -> _Text:
+    """Encode a value as it is; tell what of it the door behind will not see in its bytes."""
+    __tracebackhide__ = True
+    if _is_plain(value, options, guard.policy):
+        try:
+            dumps(value, **{**options, **strict})
+        except ENCODING_ERRORS:
+            pass
+        else:
+            return dumps(value, **options)
+    judged = _judged(guard, value, convert)
+    try:
+        text = dumps(value, **options)
+    except ENCODING_ERRORS as error:
+        note(error, value, convert)
+        tell(judged[1], guard.policy)
+        raise
+    tell(_untold(judged[1], text, guard.policy), guard.policy)
+    return text
+
+
+def _untold(report: Report, text: str | bytes, policy: Policy) -> Report:
+    """Leave to the door behind what it will find in the bytes."""
+    __tracebackhide__ = True
+    if pending.get() is not None:  # that door knows what is waiting
+        return report
+    content = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+    look = sanitizer_for(policy).sanitize_bytes
+    return report.without(audited(lambda: look(content, "application/json")))
+
+
+def prepared(
+    guard: Guard, value: object, convert: Convert | None = None, *, last: bool = False
+) -> object:
     """Give a value as it may leave, and tell what was found.
 
     Args:
         guard: Judges it.
         value: Is not changed; where something is to be taken out, a copy is given.
         convert: As in `encoded`.
+        last: Whether no other door will see the bytes.
 
     Raises:
         BodyError: The body may not leave.
         GuardError: The guard failed.
     """
     __tracebackhide__ = True
+    value, report = _judged(guard, value, convert)
+    audit = guard.policy.mode == "audit"
+    if not last and any(audit or finding.action == "report" for finding in report.findings):
+        with suppress(*ENCODING_ERRORS):  # then nobody will see its bytes
+            report = _untold(report, encode(value), guard.policy)
+    tell(report, guard.policy)
+    return value
+
+
+def _judged(guard: Guard, value: object, convert: Convert | None) -> tuple[object, Report]:
+    __tracebackhide__ = True
     policy = guard.policy
     if convert is not None:
         policy = replace(policy, convert=_either(convert, policy.convert))
     judged = guard.prepare(value, {EXTENSION: policy})
-    if judged is None:
-        return value
-    value, report = judged
-    tell(report, guard.policy)
-    return value
+    return (value, CLEAN) if judged is None else judged
 
 
 def tell(report: Report, policy: Policy) -> None:
@@ -122,12 +182,19 @@ def tell(report: Report, policy: Policy) -> None:
         waiting.append(report)
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: object, options: dict[str, Any], policy: Policy) -> bool:
+    """Tell whether an encoder may be given a value as it is."""
+    if proof_of(value, policy.max_bytes):
+        return True
+    # Names that are no strings are the encoder's to leave out, where the call says so.
+    return bool(options.get("skipkeys")) and _is_bounded(value)
+
+
+def _is_bounded(value: object) -> bool:
     """Tell whether the containers of a value are JSON's, and no more than an encoder may be given.
 
-    What the collector tracks is asked, level by level, without a Python step for any string or
-    number. A container is counted wherever it stands, so that a small value that unfolds to a huge
-    one is seen before it does.
+    A container is counted wherever it stands, so that a small value that unfolds to a huge one is
+    seen before it does.
     """
     level: list[Any] = [value]
     room = _MOST
@@ -139,7 +206,9 @@ def _is_plain(value: object) -> bool:
         room -= sum(map(len, level))
         if room < 0:
             return False
-        level = list(filter(gc.is_tracked, gc.get_referents(*level)))
+        # The collector does not track a tuple of tuples of atoms, which can unfold all the same.
+        told = gc.get_referents(*level)
+        level = [item for item in told if gc.is_tracked(item) or type(item) is tuple]
         if not level:
             return True
     return False
@@ -151,28 +220,10 @@ def _suspicious(text: str | bytes, policy: Policy) -> bool:
     if needles is None or len(text) > policy.max_bytes:
         return True
     if isinstance(text, bytes):
-        return any(_holds(text, needle.encode(), b"_") for needle in needles)
+        return any(holds(text, needle.encode(), b"_") for needle in needles)
     if not text.isascii() and not encodable(text):
         return True
-    return any(_holds(text, needle, "_") for needle in needles)
-
-
-def _holds(text: _Text, needle: _Text, mark: _Text) -> bool:
-    """Tell whether a needle is in a text, by way of a character in it that is rare in prose.
-
-    One character is found at 100 GB/s (memchr), several at 2: so from mark to mark, for as long as
-    they are rare.
-    """
-    inside = needle.find(mark)
-    if inside >= 0:
-        at = text.find(mark)
-        for _ in range(_HOPS):
-            if at < 0:
-                return False
-            if text.startswith(needle, at - inside):
-                return True
-            at = text.find(mark, at + 1)
-    return needle in text
+    return any(holds(text, needle, "_") for needle in needles)
 
 
 @lru_cache(maxsize=64)

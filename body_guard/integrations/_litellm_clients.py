@@ -16,12 +16,12 @@ import httpx
 from body_guard._doors import ClientDoor
 from body_guard._swap import guard as guard_in_place
 from body_guard._swap import unguard
-from body_guard.integrations.openai import guard_of
+from body_guard.integrations._stainless import guard_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from body_guard.integrations._patch import Current
+    from body_guard._patch import Current
 
 __all__ = ["ClientNet"]
 

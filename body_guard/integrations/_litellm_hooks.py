@@ -7,17 +7,19 @@ import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
+from body_guard._audit import noted
+from body_guard._patch import Hook
+from body_guard._request import destination
 from body_guard.core.errors import BodyError
 from body_guard.integrations import openai
 from body_guard.integrations._encoding import encoded, prepared
-from body_guard.integrations._patch import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from body_guard._guard import Guard
+    from body_guard._patch import Current
     from body_guard.integrations._litellm_clients import ClientNet
-    from body_guard.integrations._patch import Current
 
 __all__ = ["BODY_MODULES", "hooks"]
 
@@ -37,6 +39,9 @@ _ERRORS: Final = (
     "litellm.llms.base_llm.chat.transformation:BaseLLMException",
     "litellm.llms.openai_like.common_utils:OpenAILikeError",
 )
+
+#: What the methods call the address that they send to.
+_TARGETS: Final = ("url", "api_base")
 
 _METHODS: Final = {
     "HTTPHandler": ("post", "put", "patch", "delete"),
@@ -59,7 +64,7 @@ def _dumps(original: Callable[..., str], current: Current) -> Callable[..., str]
         if guard is None:
             return original(obj, **options)
         # NaN is never JSON: refused, it sends the value to the walk, which makes it null.
-        return encoded(guard, original, obj, {**options, "allow_nan": False}, _own(options))
+        return encoded(guard, original, obj, options, _own(options), {"allow_nan": False})
 
     return dumps
 
@@ -79,33 +84,50 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any], 
     def wrap(original: Any, current: Current) -> Any:
         names = list(inspect.signature(original).parameters)
         places = [(name, names.index(name), clean) for name, clean in cleaners.items()]
+        target = next(name for name in names if name in _TARGETS)
 
-        def cleaned(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        def cleaned(
+            args: tuple[Any, ...], options: dict[str, Any]
+        ) -> tuple[tuple[Any, ...], list[Any]]:
+            """Give the arguments as they may leave, and the bodies in them that an audit leaves."""
             __tracebackhide__ = True
+            left: list[Any] = []
             guard = current()
             if guard is None:
-                return args
+                return args, left
             watch(args[0])
+            if guard.policy.hosts:
+                url = options[target] if target in options else args[names.index(target)]
+                guard = guard.at(destination(guard.library, "", (), {"url": url}))
             for name, place, clean in places:
                 if name in options:
-                    options[name] = clean(guard, options[name])
+                    value = options[name] = clean(guard, options[name])
                 elif place < len(args):
-                    args = (*args[:place], clean(guard, args[place]), *args[place + 1 :])
-            return args
+                    value = clean(guard, args[place])
+                    args = (*args[:place], value, *args[place + 1 :])
+                else:
+                    continue
+                if guard.policy.mode == "audit" and issubclass(type(value), (dict, list)):
+                    left.append(value)
+            return args, left
 
         if inspect.iscoroutinefunction(original):
 
             @wraps(original)
             async def method(*args: Any, **options: Any) -> Any:
                 __tracebackhide__ = True
-                return await original(*cleaned(args, options), **options)
+                args, left = cleaned(args, options)
+                with noted(left):
+                    return await original(*args, **options)
 
         else:
 
             @wraps(original)
             def method(*args: Any, **options: Any) -> Any:
                 __tracebackhide__ = True
-                return original(*cleaned(args, options), **options)
+                args, left = cleaned(args, options)
+                with noted(left):
+                    return original(*args, **options)
 
         return method
 
@@ -115,6 +137,11 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any], 
 def _json(guard: Guard, value: Any) -> Any:
     __tracebackhide__ = True
     return value if value is None else prepared(guard, value)
+
+
+def _last(guard: Guard, value: Any) -> Any:
+    """Clean a body whose bytes no other door will see."""
+    return prepared(guard, value, last=True)
 
 
 def _form(guard: Guard, value: Any) -> Any:
@@ -248,7 +275,7 @@ def hooks(net: ClientNet) -> tuple[Hook, ...]:
         Hook(
             _AIOHTTP,
             "_make_common_async_call",
-            _arguments(lambda _: None, data=_json),
+            _arguments(lambda _: None, data=_last),
             "aiohttp_openai's bodies, as objects",
         ),
         *(Hook(error, "__init__", _with_status, "refusals, which stay 400s") for error in _ERRORS),

@@ -197,6 +197,7 @@ ANSWERS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     (r"/messages", MESSAGE, MESSAGE_EVENTS),
     (r"/converse-stream", CONVERSE_EVENTS, ()),
     (r"/invoke-with-response-stream", INVOKE_EVENTS, ()),
+    (r"[rR]awPredict", MESSAGE, MESSAGE_EVENTS),
     (r"/converse", CONVERSE, ()),
     (r"titan-embed.*/invoke", {"embedding": [0.1], "inputTextTokenCount": 1}, ()),
     (r"/invoke$", MESSAGE, ()),

@@ -12,12 +12,12 @@ import pytest
 
 from body_guard import BodyLimitError
 from body_guard._guard import Guard
+from body_guard._patch import Patch
+from body_guard.integrations import _stainless
 from body_guard.integrations import litellm as integration
-from body_guard.integrations import openai as openai_integration
 from body_guard.integrations._encoding import encoded
 from body_guard.integrations._litellm_clients import ClientNet
 from body_guard.integrations._litellm_hooks import hooks
-from body_guard.integrations._patch import Patch
 
 from llm_fixtures import *  # noqa: F403 - pytest finds fixtures by name in the module
 
@@ -94,14 +94,15 @@ def test_an_sdk_of_another_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(openai_integration, "import_module", fail)
-    openai_integration._convert.cache_clear()
-    assert openai_integration._convert() is None
-    openai_integration._convert.cache_clear()
+    monkeypatch.setattr(_stainless, "import_module", fail)
+    _stainless.convert_of.cache_clear()
+    assert _stainless.convert_of("openai") is None
+    _stainless.convert_of.cache_clear()
 
 
 def test_a_form_without_fields() -> None:
     """What is no mapping has no fields to clean."""
-    options = SimpleNamespace(files=[b"x"], json_data=None, extra_json={"_sentry_x": 1, "a": 1})
-    openai_integration._clean_what_httpx_encodes(Guard(httpx), options)
+    body = {"_sentry_x": 1, "a": 1}
+    options = SimpleNamespace(method="post", files=[b"x"], json_data=None, extra_json=body)
+    _stainless._clean(Guard(httpx), options, "openai")
     assert (options.json_data, options.extra_json) == (None, {"a": 1})

@@ -16,8 +16,9 @@ import pytest
 import body_guard
 from body_guard import BodyRejectedError, Policy, Rule
 from body_guard._guard import Guard
-from body_guard.integrations._patch import Patch
-from body_guard.integrations.openai import HOOKS, _convert
+from body_guard._patch import Patch
+from body_guard.integrations._stainless import convert_of, guard_of
+from body_guard.integrations.openai import HOOKS
 
 from doors import Wire
 
@@ -73,7 +74,7 @@ def create(wire: Wire, extra_body: Any = None, **options: Any) -> bytes:
 
 def test_what_the_sdk_can_write_stays(guarded: Guarded, wire: Wire) -> None:
     """Datetimes and pydantic models come out as the SDK writes them, and nothing is reported."""
-    if _convert() is None:
+    if convert_of("openai") is None:
         pytest.skip("this release of the SDK leaves the encoding to httpx")
     extra = {
         "at": datetime.datetime(2026, 11, 22, tzinfo=datetime.timezone.utc),
@@ -90,7 +91,7 @@ def test_what_the_sdk_can_write_stays(guarded: Guarded, wire: Wire) -> None:
 
 def test_a_model_inside_is_judged_too(guarded: Guarded, wire: Wire) -> None:
     """What the SDK makes of a model may hold a forbidden name."""
-    if _convert() is None:
+    if convert_of("openai") is None:
         pytest.skip("this release of the SDK leaves the encoding to httpx")
 
     class Extra(pydantic.BaseModel):
@@ -182,12 +183,25 @@ def test_an_sdk_that_leaves_the_encoding_to_httpx(
     guarded: Guarded, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As openai 1 does: json_data is cleaned before httpx gets it; here by the options' copy."""
-    monkeypatch.setattr("body_guard.integrations.openai._convert", lambda: None)
+    monkeypatch.setattr("body_guard.integrations._stainless.convert_of", lambda _: None)
     for patch in guarded.patches[:1]:
         patch.restore()
     extra = {"_sentry_span": object(), "metadata": {"_sentry_x": 1}}
     assert json.loads(create(wire, extra)) == {"model": "m", "messages": MESSAGES, "metadata": {}}
     assert extra["metadata"] == {"_sentry_x": 1}
+
+
+def test_hooks_and_a_guarded_client_tell_once(guarded: Guarded, wire: Wire) -> None:
+    """With litellm's install() and guard(client) in one process, a request has one report."""
+    wire.answers.append({"json": ANSWER})
+    sdk_client = body_guard.guard(client(wire))
+    with body_guard.collect() as reports:
+        sdk_client.chat.completions.create(
+            model="m", messages=MESSAGES, extra_body={"live": object(), "_sentry_x": 1, "a": 1}
+        )
+    assert json.loads(wire.body) == {"model": "m", "messages": MESSAGES, "a": 1}
+    (report,) = reports
+    assert [finding.path for finding in report.findings] == ["/live", "/_sentry_x"]
 
 
 def test_without_a_guard_the_hooks_pass_through(guarded: Guarded, wire: Wire) -> None:
@@ -215,8 +229,6 @@ def test_the_names_are_given_back() -> None:
 def test_a_request_of_httpx2_gets_a_guard_of_httpx2(guarded: Guarded) -> None:
     """Clients of either library are what openai 3 takes."""
     httpx2 = pytest.importorskip("httpx2")
-    from body_guard.integrations.openai import guard_of
-
     assert guarded.guard is not None
     request = httpx2.Request("POST", "https://a.example", content=b'{"_sentry_x": 1}')
     guard_of(request, guarded.guard).judge(request)

@@ -27,6 +27,7 @@ SEED_CASE = ("matrix/test_seed_case.py",)
 PYDANTIC_AI = ("matrix/test_pydantic_ai.py",)
 OFF_BAND = ("integrations/test_sentry.py",)
 GATEWAY = ("gateway",)
+SDK_CLIENTS = ("integrations/test_sdk_clients.py",)
 CALLS = ("integrations/test_litellm_calls.py",)
 #: Apart, since litellm 1.81 takes clients again that the fixture of a module before has closed.
 PROVIDERS = (
@@ -93,6 +94,13 @@ CELLS: dict[str, Cell] = {
         (PYDANTIC_AI,), ("pydantic-ai-slim==2.68.0", "sentry-sdk==2.68.0")
     ),
     "pydantic-ai-current-sentry-current": Cell((PYDANTIC_AI,), ("pydantic-ai-slim>=2.68", FIXED)),
+    "sdks-on-httpx": Cell(
+        (SDK_CLIENTS,),
+        ("openai==2.*", "anthropic[bedrock]==0.115.*", "groq", "together", "cohere"),
+    ),
+    "sdks-on-httpx2": Cell(  # from Python 3.11 on
+        (SDK_CLIENTS,), ("openai>=3", "anthropic[bedrock]>=2", "mistralai>=3")
+    ),
 }
 
 
