@@ -139,6 +139,7 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any], 
 
 
 def _json(guard: Guard, value: Any) -> Any:
+    __tracebackhide__ = True
     return value if value is None else prepared(guard, value)
 
 
@@ -149,6 +150,7 @@ def _last(guard: Guard, value: Any) -> Any:
 
 def _form(guard: Guard, value: Any) -> Any:
     """Clean the fields of a form, which httpx writes as text, whatever they are; bytes stay."""
+    __tracebackhide__ = True
     if not issubclass(type(value), dict):
         return value
     raw = {name: field for name, field in value.items() if type(field) is bytes}
@@ -238,6 +240,7 @@ def _tried_once(original: Any, current: Current) -> Any:
 
     @wraps(original)
     def should_retry_this_error(self: Any, error: Exception, *args: Any, **options: Any) -> Any:
+        __tracebackhide__ = True  # the deployments, and their keys, are among the arguments
         if current() is not None and _refusal(error, str(error)) is not None:
             raise error
         return original(self, error, *args, **options)
