@@ -22,6 +22,7 @@ from body_guard.core.errors import (
     SignedBodyError,
 )
 from body_guard.core.policy import Policy
+from body_guard.core.presets import presets
 from body_guard.core.report import Finding, Report
 from body_guard.core.rules import Rule
 from body_guard.core.sanitizer import Sanitizer, sanitize, sanitize_bytes
@@ -55,6 +56,7 @@ __all__ = [
     "collect",
     "convert",
     "guard",
+    "presets",
     "sanitize",
     "sanitize_bytes",
     "unguard",

@@ -10,8 +10,10 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from body_guard._audit import ENCODING_ERRORS, note
 from body_guard._guard import Guard
-from body_guard._request import json_is_used
+from body_guard._reporting import deliver
+from body_guard._request import destination, json_is_used
 from body_guard.core.report import CLEAN
 
 if TYPE_CHECKING:
@@ -77,20 +79,42 @@ class ClientDoor:
             guard.judge(request, known, streams=known != CLEAN)
             return request
         value, extensions = options["json"], options.get("extensions")
+        policy, host = guard.policy_for(extensions), ""
+        if policy.hosts or policy.on_report or policy.mode == "audit":
+            host = destination(self._library, self.base_url, args, options)  # type: ignore[attr-defined]
+            policy = policy.for_host(host)
+        if policy.mode == "audit":
+            return self._audit(build, args, options, host)
         if getattr(build, "__func__", None) is not self._library.Client.build_request:
             # A user's override below us gets the json= that it expects.
-            prepared = guard.prepare(value, extensions)
+            prepared = guard.prepare(value, extensions, host)
             if prepared is None:
                 return build(*args, **options)
             request = build(*args, **{**options, "json": prepared[0]})
             guard.judge(request, known_above() + prepared[1])
             return request
-        encoded = guard.encode(value, extensions)
+        encoded = guard.encode(value, policy, host)
         if encoded is None:
             return build(*args, **options)
         request = build(*args, **{**options, "json": None, "content": encoded[0]})
         request.headers.setdefault("Content-Type", "application/json")
-        guard.judge(request, known_above() + encoded[1], encoded=True)
+        guard.judge(request, known_above() + encoded[1], encoded=policy)
+        return request
+
+    def _audit(self, build: Any, args: tuple[Any, ...], options: dict[str, Any], host: str) -> Any:
+        """Build a request as the library does, and say what would have been taken out of it."""
+        __tracebackhide__ = True
+        guard, value, extensions = self._body_guard, options["json"], options.get("extensions")
+        prepared = guard.prepare(value, extensions, host)
+        try:
+            request = build(*args, **options)
+        except ENCODING_ERRORS as error:
+            note(error, value)
+            if prepared is not None:
+                deliver(prepared[1], guard.policy_for(extensions, host), host)
+            raise
+        if prepared is not None:
+            guard.judge(request, known_above() + prepared[1])
         return request
 
 
@@ -101,8 +125,9 @@ class SyncClientDoor(ClientDoor):
 
         def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
-            self._body_guard.buffer(request)
-            self._body_guard.judge(request)
+            if not self._body_guard.has_judged(request):
+                self._body_guard.buffer(request)
+                self._body_guard.judge(request)
             return super().send(request, **options)
 
 
@@ -113,8 +138,9 @@ class AsyncClientDoor(ClientDoor):
 
         async def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
-            await self._body_guard.abuffer(request)
-            self._body_guard.judge(request)
+            if not self._body_guard.has_judged(request):
+                await self._body_guard.abuffer(request)
+                self._body_guard.judge(request)
             return await super().send(request, **options)
 
 
@@ -142,8 +168,9 @@ class SyncTransportDoor(_TransportDoor):
 
     def handle_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
-        self._guard.buffer(request)
-        self._guard.judge(request)
+        if not self._guard.has_judged(request):
+            self._guard.buffer(request)
+            self._guard.judge(request)
         return self.transport.handle_request(request)
 
     def __enter__(self) -> Any:
@@ -170,8 +197,9 @@ class AsyncTransportDoor(_TransportDoor):
 
     async def handle_async_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
-        await self._guard.abuffer(request)
-        self._guard.judge(request)
+        if not self._guard.has_judged(request):
+            await self._guard.abuffer(request)
+            self._guard.judge(request)
         return await self.transport.handle_async_request(request)
 
     async def __aenter__(self) -> Any:

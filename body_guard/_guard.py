@@ -7,15 +7,19 @@ tracebacks). It is set in the same way throughout the package.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from time import perf_counter
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from body_guard import _reporting
+from body_guard._audit import audited
+from body_guard._load import default_policy
 from body_guard._request import peek, put, recall, remember
 from body_guard._signatures import UnknownDigestError, digests, signed_by
 from body_guard._streams import abuffer, buffer
 from body_guard.core.errors import BodyError, GuardError, SignedBodyError
-from body_guard.core.policy import DEFAULT, Policy
+from body_guard.core.policy import Policy
 from body_guard.core.report import CLEAN, Report, not_judged, told
 from body_guard.core.sanitizer import sanitizer_for
 
@@ -23,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from body_guard._request import Library
-    from body_guard.core.sanitizer import Sanitizer
 
 __all__ = ["EXTENSION", "Guard"]
 
@@ -33,6 +36,8 @@ EXTENSION: Final = "body_guard"
 #: Where a policy given for one request stays while the report has taken its place.
 _OVERRIDE: Final = "body_guard.policy"
 
+_CLEAN_AUDIT: Final = replace(CLEAN, mode="audit")
+
 _T = TypeVar("_T")
 
 
@@ -41,7 +46,8 @@ class Guard:
 
     Args:
         library: httpx or httpx2.
-        policy: What must not leave; the default policy when None.
+        policy: What must not leave; when None, what the environment variable BODY_GUARD_POLICY
+            names, or else the default policy.
     """
 
     __slots__ = ("library", "policy")
@@ -50,30 +56,68 @@ class Guard:
         if policy is not None and not isinstance(policy, Policy):
             raise TypeError(f"policy takes a body_guard.Policy, not {type(policy).__name__}")
         self.library = library
-        self.policy = DEFAULT if policy is None else policy
+        self.policy = default_policy() if policy is None else policy
 
-    def encode(self, value: object, extensions: Any) -> tuple[bytes, Report] | None:
-        """Encode a value for a body, sanitized; None when it is to be sent unguarded."""
-        __tracebackhide__ = True
-        sanitizer = self._sanitizer(extensions or {})
-        return self._guarded(sanitizer.policy, "", lambda: sanitizer.encode(value))
+    def at(self, host: str) -> Guard:
+        """Give the guard for what goes to a host, known before there is a request."""
+        policy = self.policy.for_host(host)
+        return self if policy is self.policy else Guard(self.library, policy)
 
-    def prepare(self, value: object, extensions: Any) -> tuple[object, Report] | None:
-        """Sanitize a value that somebody else encodes; None when it is to be sent unguarded."""
+    def policy_for(self, extensions: Any, host: str = "") -> Policy:
+        """Give the policy that judges a body.
+
+        Args:
+            extensions: Of its request, which may bring a policy of their own; or None.
+            host: Where it goes; ``""`` when that is not known yet, and the default judges.
+        """
+        policy = self.policy
+        if extensions:
+            for name in (EXTENSION, _OVERRIDE):
+                override = extensions.get(name)
+                if isinstance(override, Policy):
+                    policy = override
+                    break
+        return policy.for_host(host) if policy.hosts else policy
+
+    def encode(self, value: object, policy: Policy, host: str = "") -> tuple[bytes, Report] | None:
+        """Encode a value for a body, sanitized; None when it is to be sent unguarded.
+
+        Only where the policy enforces: in an audit, the library encodes the value as it is.
+        """
         __tracebackhide__ = True
-        sanitizer = self._sanitizer(extensions or {})
-        return self._guarded(sanitizer.policy, "", lambda: sanitizer.prepare(value))
+        sanitizer = sanitizer_for(policy)
+        return self._guarded(policy, host, lambda: sanitizer.encode(value))
+
+    def prepare(
+        self, value: object, extensions: Any, host: str = ""
+    ) -> tuple[object, Report] | None:
+        """Sanitize a value that somebody else encodes; None when it is to be sent unguarded.
+
+        In an audit, the value is the one given.
+        """
+        __tracebackhide__ = True
+        sanitizer = sanitizer_for(self.policy_for(extensions, host))
+        if sanitizer.policy.mode == "audit":
+            return self._guarded(
+                sanitizer.policy, host, lambda: (value, audited(lambda: sanitizer.prepare(value)))
+            )
+        return self._guarded(sanitizer.policy, host, lambda: sanitizer.prepare(value))
 
     def judge(
-        self, request: Any, known: Report = CLEAN, *, encoded: bool = False, streams: bool = True
+        self,
+        request: Any,
+        known: Report = CLEAN,
+        *,
+        encoded: Policy | None = None,
+        streams: bool = True,
     ) -> None:
         """Judge the body of a request, and take out of it what may not leave.
 
         Args:
-            request: Repaired in place where it is dirty, untouched where it is clean, but for its
-                extension ``body_guard``, which gets the report.
+            request: Repaired in place where it is dirty, untouched where it is clean or the policy
+                is an audit, but for its extension ``body_guard``, which gets the report.
             known: What was found in the value this body was made of.
-            encoded: Whether the body is the very bytes that `encode` gave.
+            encoded: The policy by which `encode` gave these very bytes, where it did.
             streams: Whether to report a stream, which is not judged; or to leave it to a later
                 door.
 
@@ -82,53 +126,116 @@ class Guard:
             GuardError: The guard failed.
         """
         __tracebackhide__ = True
-        if not streams and not peek(request, self.library):
+        bodies = peek(request, self.library)
+        if not bodies and not streams:
             return
-        sanitizer = self._sanitizer(request.extensions)
-        policy = sanitizer.policy
+        policy = self._policy_of(request)
+        if known is CLEAN and bodies:
+            if encoded is policy and not policy.on_report:
+                remember(request, self.library, policy, CLEAN, bodies)
+                self._leave(request, CLEAN)
+                _reporting.deliver(CLEAN, policy, "")
+                return
         host = request.url.host
-        report = self._guarded(
-            policy, host, lambda: self._judge(request, sanitizer, known, encoded)
-        )
-        if report is not None:
-            _reporting.deliver(report, policy, host)
+        judged = self._guarded(policy, host, lambda: self._judge(request, policy, known, encoded))
+        if judged is not None:
+            _reporting.deliver(judged[1], policy, host)
+
+    def has_judged(self, request: Any) -> bool:
+        """Tell whether the body of a request is as it was judged, by the policy of now."""
+        report = request.extensions.get(EXTENSION)
+        if type(report) is not Report:
+            return False
+        bodies = peek(request, self.library)
+        return recall(request, self.library, bodies, self._policy_of(request)) is report
 
     def buffer(self, request: Any) -> None:
         """Read a stream that the policy wants judged."""
-        buffer(request, self.library, self._sanitizer(request.extensions).policy)
+        policy = self._policy_of(request)
+        if policy.mode == "enforce":  # an audit consumes nothing
+            buffer(request, self.library, policy)
 
     async def abuffer(self, request: Any) -> None:
         """Read an async stream that the policy wants judged."""
-        await abuffer(request, self.library, self._sanitizer(request.extensions).policy)
+        policy = self._policy_of(request)
+        if policy.mode == "enforce":
+            await abuffer(request, self.library, policy)
+
+    def _policy_of(self, request: Any) -> Policy:
+        policy = self.policy_for(request.extensions)
+        if policy.hosts:
+            return policy.for_host(request.url.raw_host.decode("ascii"))
+        return policy
 
     def _judge(
-        self, request: Any, sanitizer: Sanitizer, known: Report, encoded: bool
-    ) -> Report | None:
+        self, request: Any, policy: Policy, known: Report, encoded: Policy | None
+    ) -> tuple[None, Report] | None:
         """Give the report, or None when this body was reported before."""
+        audit = policy.mode == "audit"
         bodies = peek(request, self.library)
         if not bodies:
             told_before = isinstance(request.extensions.get(EXTENSION), Report)
-            report = known + not_judged("stream")
+            report = known + replace(not_judged("stream"), mode=policy.mode)
             self._leave(request, report)
-            return None if told_before else report
-        earlier = recall(request, self.library, bodies, sanitizer.policy)
+            return None if told_before else (None, report)
+        earlier = recall(request, self.library, bodies, policy)
         if earlier is not None:
             # The bytes were reported; what was found in the value they were made of may not be.
-            remember(request, self.library, sanitizer.policy, earlier + known)
+            known = known.without(earlier) if audit else known
+            remember(request, self.library, policy, earlier + known)
             self._leave(request, earlier + known)
-            return None if known == CLEAN else known
-        report, sent = known, bodies[0]
-        if not encoded:
-            headers = request.headers
+            return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
+        if audit:
+            # What was found in the value was left in it, and is found in its bytes again.
+            look = audited(lambda: self._cleaned(request, bodies, policy))
+            report = known + look.without(known)
+        else:
+            change, report = self._cleaned(request, bodies, policy, known, encoded)
+            if change is not None:
+                put(request, self.library, *change)
+        remember(request, self.library, policy, report)
+        self._leave(request, report)
+        return None, report
+
+    def _cleaned(
+        self,
+        request: Any,
+        bodies: tuple[bytes, ...],
+        policy: Policy,
+        known: Report = CLEAN,
+        encoded: Policy | None = None,
+    ) -> tuple[tuple[bytes, dict[str, str]] | None, Report]:
+        """Give a request's body and digests as they may leave; None where they may as they are."""
+        content, report = bodies[0], known
+        if encoded is None or encoded != policy:
+            sanitizer, headers = sanitizer_for(policy), request.headers
             types = headers.get("Content-Type"), headers.get("Content-Encoding")
             looks = [sanitizer.sanitize_bytes(body, *types) for body in bodies]
-            sent = looks[0][0]
-            report = sum((found for _, found in looks), known)
-        if report.changed:
-            self._put(request, sent, report)
-        remember(request, self.library, sanitizer.policy, report)
-        self._leave(request, report)
-        return report
+            content = looks[0][0]
+            # What a rule only reports stands in the bytes as it stood in the value.
+            report = known + sum((found for _, found in looks), CLEAN).without(known)
+        if not report.changed:
+            return None, report
+        return (content, self._digests(request, content, report)), report
+
+    def _digests(self, request: Any, content: bytes, report: Report) -> dict[str, str]:
+        """Give the headers that follow a cleaned body.
+
+        Raises:
+            SignedBodyError: One of them cannot.
+        """
+        header = signed_by(request.headers)
+        if header is None:
+            try:
+                return digests(request.headers, content)
+            except UnknownDigestError as error:
+                header = error.header
+        raise SignedBodyError(
+            f"The body was not sent: it holds {told(report.findings)}, and taking that out "
+            f"would make its {header} header wrong. Guard the client that signs, so that the "
+            "body is clean before it is signed.",
+            report,
+        )
 
     def _leave(self, request: Any, report: Report) -> None:
         override = request.extensions.get(EXTENSION)
@@ -136,48 +243,35 @@ class Guard:
             request.extensions[_OVERRIDE] = override
         request.extensions[EXTENSION] = report
 
-    def _put(self, request: Any, content: bytes, report: Report) -> None:
-        """Give a request its cleaned body, unless that would break a signature or a digest."""
-        header, renewed = signed_by(request.headers), {}
-        if header is None:
-            try:
-                renewed = digests(request.headers, content)
-            except UnknownDigestError as error:
-                header = error.header
-        if header is not None:
-            raise SignedBodyError(
-                f"The body was not sent: it holds {told(report.findings)}, and taking that out "
-                f"would make its {header} header wrong. Guard the client that signs, so that the "
-                "body is clean before it is signed.",
-                report,
-            )
-        put(request, self.library, content, renewed)
-
-    def _sanitizer(self, extensions: Any) -> Sanitizer:
-        for name in (EXTENSION, _OVERRIDE):
-            override = extensions.get(name)
-            if isinstance(override, Policy):
-                return sanitizer_for(override)
-        return sanitizer_for(self.policy)
-
-    def _guarded(self, policy: Policy, host: str, judge: Callable[[], _T]) -> _T | None:
+    def _guarded(
+        self, policy: Policy, host: str, judge: Callable[[], tuple[_T, Report] | None]
+    ) -> tuple[_T, Report] | None:
         """Call the guard's own code; a failure of it sends nothing, unless the policy says so."""
         __tracebackhide__ = True
+        start = perf_counter() if policy.on_report else 0.0
         try:
-            return judge()
+            judged = judge()
         except BodyError as error:
-            _reporting.deliver(error.report, policy, host)
+            refused = replace(error.report, refused=type(error).__name__)
+            _reporting.deliver(_timed(refused, start), policy, host)
             raise error.with_traceback(None) from None  # the frames below hold the body
         except Exception as error:
             failure = str(error) if isinstance(error, GuardError) else _described(error)
+        else:
+            return judged if judged is None else (judged[0], _timed(judged[1], start))
         # Outside the handler, so that the error, which may hold a value, is nobody's context.
-        if policy.on_error == "send":
-            _reporting.tell_failure(failure)
+        if policy.on_error == "send" or policy.mode == "audit":
+            why = 'mode="audit"' if policy.mode == "audit" else 'on_error="send"'
+            _reporting.tell_failure(failure, why)
             return None
         raise GuardError(
             f"The request was not sent: body_guard itself failed ({failure}). "
             'Policy(on_error="send") would send it unguarded.'
         )
+
+
+def _timed(report: Report, start: float) -> Report:
+    return replace(report, seconds=report.seconds + perf_counter() - start) if start else report
 
 
 def _described(error: Exception) -> str:

@@ -7,6 +7,7 @@ import os
 import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from body_guard.core.report import Finding, Report, shown
@@ -21,7 +22,13 @@ __all__ = ["Tally", "collect", "counts", "deliver", "tell_failure"]
 _log: Final = logging.getLogger("body_guard")
 _collecting: Final[ContextVar[tuple[list[Report], ...]]] = ContextVar("body_guard", default=())
 
-_DONE: Final = {"remove": "removed", "replace": "replaced", "report": "left"}
+_DONE: Final = {
+    "remove": "removed",
+    "replace": "replaced",
+    "reject": "refused",  # in an audit only: otherwise an exception tells of those
+    "report": "left",
+}
+_UNKNOWN: Final = "an unknown host"
 
 
 class Tally:
@@ -65,7 +72,8 @@ def counts() -> dict[Hashable, int]:
 
     Returns:
         Findings by ``(rule, shape of the path)``, bodies not judged by ``("not judged", reason)``,
-        failures of the guard by ``("failed", what)``.
+        failures of the guard by ``("failed", what)``, bodies that an audit would have refused by
+        ``("would refuse", error)``.
     """
     return _tally.counts()
 
@@ -94,16 +102,22 @@ def deliver(report: Report, policy: Policy, host: str) -> None:
     Args:
         report: Of one body.
         policy: The one it was judged by.
-        host: Where the body goes, for the log; ``""`` when that is not known yet.
+        host: Where the body goes; ``""`` when that is not known yet.
     """
     for reports in _collecting.get():
         reports.append(report)
+    audit = report.mode == "audit"
     for finding in report.findings:
-        if finding.action != "reject":  # an exception tells of those
-            _tell(finding, host)
+        if audit or finding.action != "reject":
+            _tell(finding, host, audit)
+    if audit and report.refused and _tally.add(("would refuse", report.refused)) == 1:
+        _log.warning("would have refused a body for %s (%s)", host or _UNKNOWN, report.refused)
     if not report.judged and _tally.add(("not judged", report.why_not_judged)) == 1:
         _log.info("not judged: a body for %s (%s)", host, report.why_not_judged)
-    for tell in policy.on_report:
+    if not policy.on_report:
+        return
+    report = replace(report, host=host)
+    for tell in policy.reporters:
         try:
             tell(report)
         except Exception as error:  # a reporter loses its report, never the request
@@ -111,7 +125,7 @@ def deliver(report: Report, policy: Policy, host: str) -> None:
             _log.error("on_report raised %s; its report is lost", type(error).__qualname__)
 
 
-def _tell(finding: Finding, host: str) -> None:
+def _tell(finding: Finding, host: str, audit: bool) -> None:
     """Warn once for each rule and shape of path; after that, count."""
     path = shown(finding.path)
     shape = "/".join(["*" if part.isdigit() else part for part in path.split("/")])
@@ -121,21 +135,20 @@ def _tell(finding: Finding, host: str) -> None:
         facts.append(f"type {finding.type}")
     if finding.owner:
         facts.append(f"owner {finding.owner}")
+    would = "would have " if audit and finding.action != "report" else ""
     _log.log(
         logging.WARNING if times == 1 else logging.DEBUG,
         "%s %s in a body for %s (%s)%s%s",
-        _DONE[finding.action],
+        would + _DONE[finding.action],
         path or "the whole body",
-        host or "an unknown host",
+        host or _UNKNOWN,
         ", ".join(facts),
         f"; {finding.hint}" if finding.hint else "",
         f"; {times} times so far" if times > 1 else "",
     )
 
 
-def tell_failure(what: str) -> None:
+def tell_failure(what: str, why: str) -> None:
     """Log and count a failure of the guard after which the body was sent all the same."""
     _tally.add(("failed", what))
-    _log.error(
-        'the guard failed (%s) and the body was sent unguarded, as on_error="send" says', what
-    )
+    _log.error("the guard failed (%s) and the body was sent unguarded, as %s says", what, why)

@@ -34,7 +34,7 @@ class _Reading:
         """Tell whether the body is an unread stream that may be judged once it is read."""
         request, most = self._request, self._policy.buffer
         stream = request.stream
-        if not most or type(stream) is library.ByteStream or "_content" in request.__dict__:
+        if type(stream) is library.ByteStream or "_content" in request.__dict__:
             return False
         length = request.headers.get("Content-Length", "")
         too_long = length.isdigit() and int(length) > most
@@ -60,6 +60,8 @@ class _Reading:
 
 def buffer(request: Any, library: Library, policy: Policy) -> None:
     """Read the body of a request into memory, up to ``policy.buffer`` bytes."""
+    if not policy.buffer:
+        return
     reading = _Reading(request, policy)
     if reading.wanted(library, library.SyncByteStream):
         rest = iter(request.stream)
@@ -72,6 +74,8 @@ def buffer(request: Any, library: Library, policy: Policy) -> None:
 
 async def abuffer(request: Any, library: Library, policy: Policy) -> None:
     """Read the body of a request into memory, up to ``policy.buffer`` bytes."""
+    if not policy.buffer:
+        return
     reading = _Reading(request, policy)
     if reading.wanted(library, library.AsyncByteStream):
         rest = aiter(request.stream)

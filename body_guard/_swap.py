@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from body_guard._doors import AsyncClientDoor, ClientDoor, SyncClientDoor
 from body_guard._guard import Guard
+from body_guard._load import default_policy
 from body_guard._sdks import SDKS, http_clients, sdk_of
-from body_guard.core.policy import DEFAULT
 
 if TYPE_CHECKING:
     from body_guard._request import Library
@@ -49,7 +49,7 @@ def guard(client: _Client, policy: Policy | None = None) -> _Client:
     Raises:
         TypeError: It is no such client.
     """
-    policy = DEFAULT if policy is None else policy
+    policy = default_policy() if policy is None else policy
     original = _original(type(client)) or type(client)
     sdk = sdk_of(original)
     if sdk is None:

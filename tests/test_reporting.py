@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 import body_guard
-from body_guard import Finding, Policy, Report, _reporting
+from body_guard import Finding, Policy, Report, Rule, _reporting
 
 from doors import Family
 
@@ -182,6 +182,42 @@ def test_on_report_gets_every_report(client: httpx.Client) -> None:
     post(client, {"a": {1}})
     assert [report.changed for report in first] == [False, True]
     assert first == second
+
+
+def test_on_report_is_told_where_and_how_long(client: httpx.Client) -> None:
+    """Of what an SDK or litellm finds before there is a request, the host is not known."""
+    seen: list[Report] = []
+    body_guard.guard(client, Policy(on_report=seen.append))
+    with body_guard.collect() as reports:
+        post(client, {"a": 1})
+        client.post("http://other.test:8080/", content=b'{"_sentry_x":1}')
+        _reporting.deliver(Report(), Policy(on_report=seen.append), "")
+    assert [report.host for report in seen] == ["provider.test", "other.test", ""]
+    assert [report.mode for report in seen] == ["enforce", "enforce", "enforce"]
+    assert [report.seconds > 0 for report in seen] == [True, True, False]
+    assert reports == seen  # the same was found
+
+
+def test_a_refusal_is_told_with_its_name(client: httpx.Client) -> None:
+    """By whichever error, before its own caller hears of it; with the host that was meant."""
+    seen: list[Report] = []
+    refusing = Rule("no", keys=("no",), action="reject")
+    body_guard.guard(client, Policy((*Policy().rules, refusing), on_report=seen.append))
+    with pytest.raises(body_guard.BodyRejectedError):
+        post(client, {"no": 1})
+    with pytest.raises(body_guard.SignedBodyError):
+        client.post(URL, content=b'{"_sentry_x":1}', headers={"signature": "s"})
+    assert [(report.refused, report.host) for report in seen] == [
+        ("BodyRejectedError", "provider.test"),
+        ("SignedBodyError", "provider.test"),
+    ]
+    assert all(report.seconds > 0 for report in seen)
+
+
+def test_nothing_is_timed_for_nobody(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a reporter no clock is asked."""
+    monkeypatch.setattr("body_guard._guard.perf_counter", lambda: 1 / 0)
+    post(client, {"a": 1, "_sentry_x": 1})
 
 
 def test_a_reporter_that_raises_loses_its_report_only(

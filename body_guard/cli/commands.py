@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from body_guard.cli import require
+from body_guard.cli.policy import policy
+from body_guard.cli.presets import presets
 
 __all__ = ["group"]
 
@@ -20,7 +22,7 @@ def demo() -> None:
 
     Nothing leaves the machine. The exit code is 0 when everything the demo says held.
     """
-    require("litellm", "sentry_sdk")
+    require("litellm", "sentry_sdk", extra="demo")
     from body_guard.cli.demo import run
 
     raise SystemExit(run())
@@ -35,3 +37,7 @@ def doctor() -> None:
     from body_guard.cli.doctor import run
 
     raise SystemExit(run())
+
+
+group.add_command(policy)
+group.add_command(presets)

@@ -1,6 +1,7 @@
 """Forms: the forbidden pairs of urlencoded ones, and the JSON parts of multipart ones.
 
-Pieces are cut out of the bytes as they are; nothing is parsed and written again.
+Pieces are cut out of the bytes as they are; nothing is parsed and written again. To a rule with a
+scope the form is an object: its pairs and its parts stand at the root.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.media import media_of, parameter
+from body_guard.core.replacement import substitute
 from body_guard.core.report import CLEAN, Listing, Report, pointer, segment
 from body_guard.core.splice import Spliced
 
@@ -35,20 +37,31 @@ def sanitize_form(content: bytes, matcher: Matcher) -> Spliced:
     Returns:
         What is left of the body, less each such pair and one ``&``.
     """
-    from urllib.parse import unquote_plus  # slow to import, and few policies look into forms
+    __tracebackhide__ = True
+    from urllib.parse import quote_plus, unquote_plus  # slow to import, and seldom needed
 
     found = _Found()
     kept = []
     for pair in content.split(b"&"):
-        key = unquote_plus(pair.partition(b"=")[0].decode("latin-1"), errors="replace")
-        rule, tokens = _judged(_brackets(key), matcher)
+        raw, _, value = pair.partition(b"=")
+        keys = _brackets(unquote_plus(raw.decode("latin-1"), errors="replace"))
+        rule, depth = _judged(keys, matcher, found)
         if rule is None:
             kept.append(pair)
+        elif rule.action == "replace":
+            text = unquote_plus(value.decode("latin-1"), errors="replace")
+            put = found.replacement(keys, depth, rule, text)
+            if put != text:
+                if depth < len(keys):
+                    raw = quote_plus(
+                        keys[0] + "".join(f"[{key}]" for key in keys[1:depth])
+                    ).encode()
+                pair = raw + b"=" + quote_plus(put).encode()
+            kept.append(pair)
         else:
-            found.add(tokens, rule)
-    if not found.places:
-        return Spliced(content, CLEAN, False)
-    return Spliced(b"&".join(kept), found.report(), found.rejected)
+            found.add(keys, depth, rule)
+    report = found.report()
+    return Spliced(b"&".join(kept) if report.changed else content, report, found.rejected)
 
 
 def sanitize_multipart(
@@ -69,6 +82,7 @@ def sanitize_multipart(
         What is left of the body, less each part with a forbidden name, the JSON parts sanitized.
         None when it has no boundary, or none that occurs.
     """
+    __tracebackhide__ = True
     boundary = parameter(content_type, "boundary")
     if not boundary:
         return None
@@ -82,10 +96,20 @@ def sanitize_multipart(
     report = CLEAN
     for index, piece in enumerate(pieces[1:]):
         head, blank, body = piece.partition(b"\r\n\r\n")
+        if piece.startswith(b"--"):  # the last delimiter, and what nobody reads behind it
+            kept.append(piece)
+            continue
         name = _name(head, index)
-        rule = matcher.key(name)
+        rule, _ = _judged([name], matcher, found)
         if rule is not None:
-            found.add([segment(name)], rule)
+            if rule.action == "replace":
+                ending = b"\r\n" if body.endswith(b"\r\n") else b""
+                text = body.removesuffix(b"\r\n").decode("utf-8", "replace")
+                put = found.replacement([name], 1, rule, text).encode()
+                head = _LENGTH.sub(rb"\g<1>%d" % len(put), head)
+                kept.append(head + b"\r\n\r\n" + put + ending)
+            else:
+                found.add([name], 1, rule)
             continue
         media_type = _field(_TYPE, head)
         if blank and media_type and media_of(b"", media_type).kind in ("json", "records"):
@@ -96,18 +120,23 @@ def sanitize_multipart(
                 piece = head + blank + clean + ending
             report += told.below(pointer([segment(name)]))
         kept.append(piece)
-    if found.places:
-        report += found.report()
+    report += found.report()
     body = delimiter.join(kept) if report.changed else content
     return Spliced(body, report, found.rejected)
 
 
-def _judged(keys: list[str], matcher: Matcher) -> tuple[Rule | None, list[str]]:
+def _judged(keys: list[str], matcher: Matcher, found: _Found) -> tuple[Rule | None, int]:
+    """Give the rule that changes or refuses what a path of keys leads to, and how many it took."""
+    places = matcher.places
+    container, member = places.around, places.start
     for depth, key in enumerate(keys, 1):
-        rule = matcher.key(key)
+        container, member = member, places.below(member, key)
+        rule = matcher.first(key, container, member)
         if rule is not None:
-            return rule, [segment(key) for key in keys[:depth]]
-    return None, []
+            if rule.action != "report":
+                return rule, depth
+            found.add(keys, depth, rule)
+    return None, 0
 
 
 def _field(pattern: re.Pattern[bytes], head: bytes) -> str:
@@ -123,16 +152,30 @@ class _Found:
     """The forbidden pairs or parts of one body."""
 
     def __init__(self) -> None:
-        self.places = 0
         self.rejected = False
+        self._places = 0
+        self._changed = False
         self._listing = Listing()
+        self._paths = Listing()  # that functions were given
 
-    def add(self, tokens: list[str], rule: Rule) -> None:
-        self.places += 1
+    def add(self, keys: list[str], depth: int, rule: Rule) -> None:
+        self._places += 1
         self.rejected |= rule.action == "reject"
+        self._changed |= rule.action != "report"
         if not self._listing.full:
-            self._listing.add(tokens, rule.name, rule.action, "", rule.owner)
+            tokens = [segment(key) for key in keys[: self._listing.wants(depth)][:depth]]
+            self._listing.add(tokens, rule.name, rule.action, "", rule.owner, levels=depth)
+
+    def replacement(self, keys: list[str], depth: int, rule: Rule, text: str) -> str:
+        """Give the text that replaces another one."""
+        __tracebackhide__ = True
+        path = self._paths.path([segment(key) for key in keys[:depth]])
+        put, spelled = substitute(rule, path, "builtins.str", lambda: text)
+        put = put if isinstance(put, str) else spelled.decode()
+        if put != text:
+            self.add(keys, depth, rule)
+        return put
 
     def report(self) -> Report:
         findings = tuple(self._listing.findings)
-        return Report(findings, self.places > 0, omitted=self.places - len(findings))
+        return Report(findings, self._changed, omitted=self._places - len(findings))

@@ -1,13 +1,15 @@
-"""Where in JSON text a forbidden name may begin: a search at memory speed that parses nothing."""
+"""Where in JSON text a forbidden name may begin: one search, which parses nothing."""
 
 from __future__ import annotations
 
 import re
 from array import array
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from body_guard.core.rules import Matcher
 
 __all__ = ["Prefilter"]
@@ -16,6 +18,18 @@ _BACKSLASH: Final = ord("\\")
 
 #: A beginning shorter than this is found too often to be worth a look each time.
 _LEAST_SHARED: Final = 4
+
+#: A character that is in most names worth hiding and rare in prose; and how many of it are looked
+#: at one by one before a search for the whole needle is the cheaper one.
+_MARK: Final = b"_"
+_HOPS: Final = 16
+
+#: Bytes up to which one search is over before it begins.
+_SHORT: Final = 4096
+
+#: Bytes of a name that the pattern of many names tells apart; the rest is compared afterwards. It
+#: bounds how deep the pattern is nested, and names alike in more than this are rare.
+_MOST_BRANCHES: Final = 8
 
 #: JSON's two-character escapes (RFC 8259 section 7), by the character they spell.
 _SHORT_ESCAPES: Final = dict(zip('"\\/\b\f\n\r\t', '"\\/bfnrt', strict=True))
@@ -31,7 +45,7 @@ class Prefilter:
         matcher: The rules whose names are looked for.
     """
 
-    __slots__ = ("_escape", "_escape_start", "_needles", "_starts")
+    __slots__ = ("_escape", "_escape_start", "_needles", "_pattern", "_start")
 
     def __init__(self, matcher: Matcher) -> None:
         # A name stands in the text as it is, unless one of its characters is written as an escape.
@@ -40,7 +54,11 @@ class Prefilter:
             for names, end in ((matcher.prefixes, b""), (sorted(matcher.keys), b'"'))
             for name in names
         )
-        self._starts = _starts(self._needles)
+        # Where all begin alike, one search for that; otherwise one pattern. A search for each of
+        # 150 names would read the text 150 times.
+        self._start = _shared(self._needles)
+        branches = _branches(sorted({needle[1 : 1 + _MOST_BRANCHES] for needle in self._needles}))
+        self._pattern = re.compile(rb'"(?=%b)' % branches if self._needles else rb"(?!)")
         spellings = {
             spelling
             for name in (*matcher.prefixes, *matcher.keys)
@@ -63,15 +81,30 @@ class Prefilter:
             when some may be spelled with an escape, which only a scan can tell.
         """
         found = array("Q")
-        for start in self._starts:
-            at = text.find(start)
-            while at >= 0:
-                if text.startswith(self._needles, at) and _opens_name(text, at):
-                    found.append(at)
-                at = text.find(start, at + 1)
-        if found and len(self._starts) > 1:
-            return array("Q", sorted(set(found)))
+        for at in self._candidates(text):
+            if text.startswith(self._needles, at) and _opens_name(text, at):
+                found.append(at)
         return found if found or self._has_escape(text) else None
+
+    def finds(self, written: bytes) -> bool:
+        """Tell whether a member has a forbidden name, in text that an encoder of JSON wrote."""
+        if self._start:
+            if len(written) <= _SHORT:
+                if written.rfind(self._start) < 0:
+                    return False
+            elif not _holds(written, self._start):
+                return False
+        return self.suspects(written) is not None
+
+    def _candidates(self, text: bytes) -> Iterator[int]:
+        if not self._start:
+            for match in self._pattern.finditer(text):
+                yield match.start()
+            return
+        at = text.find(self._start)
+        while at >= 0:
+            yield at
+            at = text.find(self._start, at + 1)
 
     def _has_escape(self, text: bytes) -> bool:
         # Backwards is twice as fast, and mostly there is none.
@@ -80,10 +113,38 @@ class Prefilter:
         return self._escape.search(text, text.find(self._escape_start)) is not None
 
 
-def _starts(needles: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """Give what to search for: where all needles begin alike, one search does for all."""
+def _holds(text: bytes, needle: bytes) -> bool:
+    """Tell whether a needle is in a text, by way of a character in it that is rare in prose.
+
+    One character is found at 20 GB/s (memchr), several at 2: so from mark to mark, for as long as
+    they are rare. Backwards is twice as fast as forwards, where several are to be found.
+    """
+    inside = needle.find(_MARK)
+    if inside >= 0:
+        at = text.find(_MARK)
+        for _ in range(_HOPS):
+            if at < 0:
+                return False
+            if text.startswith(needle, at - inside):
+                return True
+            at = text.find(_MARK, at + 1)
+    return text.rfind(needle) >= 0
+
+
+def _shared(needles: tuple[bytes, ...]) -> bytes:
+    """Give what all needles begin with, if that is enough to search for; nothing otherwise."""
     shared = needles[0][: _alike(needles)] if needles else b""
-    return (shared,) if len(shared) >= _LEAST_SHARED else tuple(sorted(set(needles)))
+    return shared if len(shared) >= _LEAST_SHARED or len(needles) == 1 else b""
+
+
+def _branches(endings: list[bytes]) -> bytes:
+    """Give the pattern of some endings, in order, that tries each byte once."""
+    if not all(endings):
+        return b""  # what is longer begins with the one that ends here
+    patterns = []
+    for first, alike in groupby(endings, key=lambda ending: ending[:1]):
+        patterns.append(re.escape(first) + _branches([ending[1:] for ending in alike]))
+    return patterns[0] if len(patterns) == 1 else b"(?:%b)" % b"|".join(patterns)
 
 
 def _alike(needles: tuple[bytes, ...]) -> int:

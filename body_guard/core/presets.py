@@ -1,12 +1,14 @@
-"""The built-in rules: one table, a row per thing to catch, each with owner and evidence."""
+"""The built-in rules by name: what is on by default, and the way to the rest."""
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Final
 
+from body_guard.core.errors import PolicyError
 from body_guard.core.rules import Rule
 
-__all__ = ["SENTRY"]
+__all__ = ["SENTRY", "preset", "presets"]
 
 #: On by default. Both prefixes are Sentry's own and mean nothing to any provider. The second is
 #: not covered by the first: sentry_sdk writes it into botocore's and httplib's objects.
@@ -18,3 +20,40 @@ SENTRY: Final = (
         evidence="https://github.com/getsentry/sentry-python/issues/6596",
     ),
 )
+
+
+def preset(name: str) -> tuple[Rule, ...]:
+    """Give the rules of a preset.
+
+    Args:
+        name: Such as ``"litellm"``; ``body-guard presets`` prints them all.
+
+    Returns:
+        Its rules, in order of precedence.
+
+    Raises:
+        PolicyError: There is none of this name; says which is spelled most like it.
+    """
+    # Not at the top: the default policy has no use for the tables.
+    from body_guard.core.preset_tables import PRESETS
+
+    if name in PRESETS:
+        return PRESETS[name]
+    near = get_close_matches(str(name), PRESETS, n=1)
+    guess = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PRESETS)}."
+    raise PolicyError(f"There is no preset {name!r}; {guess}")
+
+
+def presets(*names: str) -> tuple[Rule, ...]:
+    """Give the rules of several presets, for ``Policy(presets("sentry", "litellm"))``.
+
+    Args:
+        names: As of `preset`, each once.
+
+    Returns:
+        Their rules, in the order of the names.
+
+    Raises:
+        PolicyError: There is no preset of such a name.
+    """
+    return tuple(rule for name in dict.fromkeys(names) for rule in preset(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Finding:
             of the RFC) without the quotes, so always ASCII. ``""`` is the whole body.
         rule: The name of the rule: one of the policy's, or ``unserializable``, ``non-finite``,
             ``cycle``, ``surrogate``, ``digits``, ``bad-key``, ``duplicate``, ``depth``, ``size``,
-            ``malformed``.
+            ``malformed``, ``stringified``; or ``openai-schema``, ``anthropic-schema``.
         action: ``remove`` (the member is gone), ``replace`` (null or U+FFFD stands there),
             ``reject`` (nothing was sent) or ``report`` (left as it was).
         type: Qualified name of the type of what was found; ``""`` where it was found in bytes.
@@ -62,6 +62,16 @@ class Report:
         judged: Whether the body was looked at.
         why_not_judged: The reason, when it was not.
         omitted: How many findings there were beyond those listed.
+        mode: ``audit`` where nothing was done: the actions of the findings are what would have been
+            done, and ``changed`` is false.
+        refused: As a door tells it: the name of the error that refused the body, or would have in
+            an audit.
+        host: As ``on_report`` gets it: where the body goes; ``""`` where that is not known yet, as
+            of what is found in an object before there is a request of it.
+        seconds: As ``on_report`` gets it: what looking took, encoding included where the guard
+            encodes.
+
+    What is compared is what was found: two reports of the same are equal, whatever the last three.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -69,6 +79,10 @@ class Report:
     judged: bool = True
     why_not_judged: str = ""
     omitted: int = 0
+    mode: str = "enforce"
+    refused: str = field(default="", compare=False)
+    host: str = field(default="", compare=False)
+    seconds: float = field(default=0.0, compare=False)
 
     def __add__(self, later: Report) -> Report:
         """Join the reports of two looks at one body: the object, then its bytes."""
@@ -80,7 +94,17 @@ class Report:
             self.judged and later.judged,
             self.why_not_judged or later.why_not_judged,
             self.omitted + later.omitted,
+            later.mode,
+            self.refused or later.refused,
+            self.host or later.host,
+            self.seconds + later.seconds,
         )
+
+    def without(self, other: Report) -> Report:
+        """Give the same report less the findings that another one has too."""
+        known = {(finding.path, finding.rule) for finding in other.findings}
+        left = [found for found in self.findings if (found.path, found.rule) not in known]
+        return dataclasses.replace(self, findings=tuple(left)) if known else self
 
     def below(self, path: str) -> Report:
         """Give the same report for a part of a body that stands at a path."""
@@ -165,13 +189,22 @@ class Listing:
             hint: What would keep it.
             levels: How many tokens there are, where not all are given.
         """
+        self.findings.append(Finding(self.path(tokens, levels), rule, action, kind, owner, hint))
+
+    def path(self, tokens: Sequence[str], levels: int | None = None) -> str:
+        """Give a path, at the cost of the room there is for all; shortened where there is none.
+
+        Args:
+            tokens: All, or the first.
+            levels: How many there are, where not all are given.
+        """
         levels = len(tokens) if levels is None else levels
         whole = self.wants(levels) == levels == len(tokens)
         path = pointer(tokens) if whole else _abridged(tokens, levels)
         if len(path) > self._room:
             path = _abridged(tokens, levels)
         self._room -= len(path)
-        self.findings.append(Finding(path, rule, action, kind, owner, hint))
+        return path
 
 
 _NAME: Final = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.-]*|[0-9]{1,9}|<[A-Za-z_][A-Za-z0-9_.]*>)\Z")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from body_guard.core.errors import PolicyError
+from body_guard.core.replacement import spelled
+from body_guard.core.scopes import ANYWHERE, Places, parsed, parts
 from body_guard.core.typenames import lineage, qualified_name
+from body_guard.core.zones import MEMBERS, ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["RESERVED", "Action", "Matcher", "Rule", "strings"]
+__all__ = ["RESERVED", "STARTS", "Action", "Judged", "Matcher", "Placed", "Rule", "strings"]
 
 Action = Literal["remove", "replace", "reject", "report"]
 
@@ -26,6 +29,7 @@ RESERVED: Final = frozenset(
         "malformed",
         "non-finite",
         "size",
+        "stringified",
         "surrogate",
         "unserializable",
     }
@@ -36,6 +40,12 @@ _JSON_TYPES: Final = frozenset(
     f"builtins.{name}"
     for name in ("NoneType", "bool", "dict", "float", "int", "list", "object", "str", "tuple")
 )
+
+#: Characters of a prefix by which most names are told apart from it: slicing so few costs less
+#: than comparing with many prefixes.
+STARTS: Final = 3
+
+_PROTECTED: Final = (*ZONES, *MEMBERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +64,13 @@ class Rule:
         scope: Where the rule holds: pointer globs of the object or array that the member stands
             in. ``*`` is one segment, ``**`` any number of them, none too; ``/`` is the body
             itself. ``("/", "/metadata/**")`` is the outermost object, and metadata with all below.
-        exceptions: Pointer globs of members that stay: ``**/_meta``.
+            A body is one JSON text: a line of JSON Lines, a JSON part of a multipart body.
+        exceptions: Pointer globs of members that stay: ``**/_meta``. The rule goes on below them.
         protect: Whether to stay out of the zones where any name may be an application's own: the
-            properties of a JSON Schema, the arguments of a tool call.
+            properties of a JSON Schema, the arguments of a tool call (`body_guard.core.zones`).
         replacement: For ``replace``: a string, number, boolean or None; or a function that is
-            given the path and the qualified type name, and gives one.
+            given the path and the qualified type name, and gives one. What a body has already in
+            place of a constant is not found again.
         sees_value: Whether a ``replacement`` function is given the value too, as a third argument.
         owner: The distribution that puts such a thing into bodies.
         evidence: Where that can be read: an issue, a source line.
@@ -104,9 +116,72 @@ class Rule:
             raise PolicyError(
                 f"Rule {self.name!r}: action {self.action!r} is none of {get_args(Action)}."
             )
+        self._check_places()
+        self._check_replacement()
+
+    def _check_places(self) -> None:
+        for field in ("scope", "exceptions"):
+            globs = strings(f"Rule {self.name!r}: {field}", self, field, "/metadata/**")
+            object.__setattr__(self, field, globs)
+            for glob in globs:
+                try:
+                    segments = parsed(glob)
+                except ValueError as error:
+                    raise PolicyError(f"Rule {self.name!r}: {field} {glob!r} {error}.") from None
+                if field == "exceptions" and segments == ANYWHERE:
+                    raise PolicyError(f"Rule {self.name!r}: exceptions {glob!r} excepts all.")
+        if not self.scope:
+            raise PolicyError(f"Rule {self.name!r} holds nowhere: scope is empty.")
+        for field in ("protect", "sees_value"):
+            if type(getattr(self, field)) is not bool:
+                raise PolicyError(f"Rule {self.name!r}: {field} takes True or False.")
+
+    def _check_replacement(self) -> None:
+        if self.action != "replace" and self.replacement is not None:
+            raise PolicyError(
+                f"Rule {self.name!r}: a replacement goes with action 'replace', "
+                f"not {self.action!r}."
+            )
+        if callable(self.replacement):
+            try:
+                hash(self.replacement)
+            except TypeError:
+                raise PolicyError(
+                    f"Rule {self.name!r}: replacement takes a hashable function: a policy is "
+                    "compared and cached."
+                ) from None
+        elif spelled(self.replacement) is None:
+            raise PolicyError(
+                f"Rule {self.name!r}: replacement takes a string, number, boolean or None that "
+                f"JSON can write, or a function, not {type(self.replacement).__name__}."
+            )
+        elif self.sees_value:
+            raise PolicyError(f"Rule {self.name!r}: sees_value goes with a replacement function.")
+
+    def __eq__(self, other: object) -> bool:
+        return self._said() == other._said() if isinstance(other, Rule) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+    def _said(self) -> tuple[object, ...]:
+        # 1, 1.0 and True are equal, but not the same in a body; policies are cached by equality.
+        constant = None if callable(self.replacement) else spelled(self.replacement)
+        return (constant, *(getattr(self, field.name) for field in fields(self)))
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether the rule holds at every place."""
+        return (
+            any(parsed(glob) == ANYWHERE for glob in self.scope)
+            and not self.exceptions
+            and not self.protect
+        )
 
 
-def strings(what: str, holder: object, field: str) -> tuple[str, ...]:
+def strings(
+    what: str, holder: object, field: str, example: str = "_sentry_span"
+) -> tuple[str, ...]:
     """Give a field as a tuple of strings.
 
     Raises:
@@ -120,43 +195,192 @@ def strings(what: str, holder: object, field: str) -> tuple[str, ...]:
     except TypeError:
         values = (None,)
     if not all(isinstance(item, str) for item in values):
-        raise PolicyError(f"{what} takes strings, for example ('_sentry_span',).")
+        raise PolicyError(f"{what} takes strings, for example ({example!r},).")
     return values
+
+
+class Placed(NamedTuple):
+    """A rule of a matcher, with the places where it holds as bits of theirs.
+
+    Attributes:
+        rule: The rule.
+        everywhere: Whether it holds at every place; the rest says nothing then.
+        scope: Of containers in which it holds.
+        closed: Of containers that it stays out of.
+        kept: Of members that stay.
+    """
+
+    rule: Rule
+    everywhere: bool
+    scope: int = 0
+    closed: int = 0
+    kept: int = 0
+
+    def holds(self, container: int, member: int) -> bool:
+        """Tell whether the rule holds for a member, by the place it stands in and its own."""
+        return bool(container & self.scope) and not (container & self.closed or member & self.kept)
+
+
+class Judged(NamedTuple):
+    """What becomes of a rule at a place, as `Matcher.explain` gives it.
+
+    Attributes:
+        rule: The rule.
+        fires: Whether it is the one that would fire there.
+        why: Why, or why not.
+    """
+
+    rule: Rule
+    fires: bool
+    why: str
 
 
 class Matcher:
     """The rules of a policy, compiled once, asked for every member and every foreign type.
 
+    A place is what `Places` makes of a path. It is asked for only where a rule that is bound to
+    places matches, so that finding it may take time.
+
     Args:
-        rules: In order of precedence: the first that matches is the one reported.
+        rules: In order of precedence: the first that matches, and holds there, is the one.
 
     Attributes:
         prefixes: All prefixes, for one `str.startswith`.
         keys: All exact names.
+        starts: The first `STARTS` characters of the prefixes that have as many: what begins with
+            none of these has none of those prefixes.
+        short: The prefixes that are shorter.
+        only_reports: Whether no rule takes, replaces or refuses anything.
+        places: Where a path has got to in the globs of the rules.
     """
 
-    __slots__ = ("_rules", "_types", "keys", "prefixes")
+    __slots__ = (
+        "_placed",
+        "_types",
+        "keys",
+        "only_reports",
+        "places",
+        "prefixes",
+        "short",
+        "starts",
+    )
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules = tuple(rules)
+        rules = tuple(rules)
         self.prefixes: tuple[str, ...] = tuple(
-            {prefix: None for rule in self._rules for prefix in rule.prefixes}
+            {prefix: None for rule in rules for prefix in rule.prefixes}
         )
-        self.keys = frozenset(key for rule in self._rules for key in rule.keys)
-        self._types = any(rule.types for rule in self._rules)
+        self.keys = frozenset(key for rule in rules for key in rule.keys)
+        self.short = tuple(prefix for prefix in self.prefixes if len(prefix) < STARTS)
+        self.starts = frozenset(
+            prefix[:STARTS] for prefix in self.prefixes if len(prefix) >= STARTS
+        )
+        self.only_reports = all(rule.action == "report" for rule in rules)
+        self._types = any(rule.types for rule in rules)
+        bound = [rule for rule in rules if not rule.everywhere]
+        zones = [zone.glob for zone in _PROTECTED] if any(rule.protect for rule in rules) else []
+        self.places = Places(
+            [*(glob for rule in bound for glob in (*rule.scope, *rule.exceptions)), *zones]
+        )
+        self._placed = tuple(self._bound(rule) for rule in rules)
+
+    def _bound(self, rule: Rule) -> Placed:
+        if rule.everywhere:
+            return Placed(rule, True)
+        ends = self.places.ends
+        closed = ends(zone.glob for zone in ZONES) if rule.protect else 0
+        kept = ends(zone.glob for zone in MEMBERS) if rule.protect else 0
+        return Placed(rule, False, ends(rule.scope), closed, kept | ends(rule.exceptions))
+
+    def named(self, name: str) -> tuple[Placed, ...]:
+        """Give the rules that a member of this (decoded) name breaks where they hold, in order."""
+        if name not in self.keys and not name.startswith(self.prefixes):
+            return ()
+        return tuple(
+            placed
+            for placed in self._placed
+            if name in placed.rule.keys or name.startswith(placed.rule.prefixes)
+        )
+
+    def typed(self, kind: type) -> tuple[Placed, ...]:
+        """Give the rules that a value of this type breaks where they hold; run none of its code."""
+        if not self._types:
+            return ()
+        names = {qualified_name(base) for base in lineage(kind)}
+        return tuple(placed for placed in self._placed if not names.isdisjoint(placed.rule.types))
 
     def key(self, name: str) -> Rule | None:
-        """Give the rule that a member of this (decoded) name breaks, or None."""
-        for rule in self._rules:
-            if name in rule.keys or name.startswith(rule.prefixes):
-                return rule
-        return None
+        """Give the first rule that a member of this (decoded) name breaks somewhere, or None."""
+        found = self.named(name)
+        return found[0].rule if found else None
 
     def type(self, kind: type) -> Rule | None:
-        """Give the rule that a value of this type breaks, or None; runs none of its code."""
-        if self._types:
-            names = {qualified_name(base) for base in lineage(kind)}
-            for rule in self._rules:
-                if not names.isdisjoint(rule.types):
-                    return rule
+        """Give the first rule that a value of this type breaks somewhere, or None."""
+        found = self.typed(kind)
+        return found[0].rule if found else None
+
+    def first(self, name: str, container: int, member: int) -> Rule | None:
+        """Give the rule that a member breaks, by the place it stands in and its own; or None."""
+        for placed in self.named(name):
+            if placed.everywhere or placed.holds(container, member):
+                return placed.rule
         return None
+
+    def explain(self, pointer: str) -> list[Judged]:
+        """Say for every rule, in order, what becomes of it at a place.
+
+        Args:
+            pointer: An RFC 6901 pointer of a member or element.
+
+        Returns:
+            A row for each rule. A rule by types fires for values of those types only, and says so:
+            whether it comes before a rule by name is a matter of the value.
+
+        Raises:
+            ValueError: It is no pointer.
+        """
+        tokens = parts(pointer)
+        container, member = self.places.around, self.places.start
+        for token in tokens:
+            container, member = member, self.places.below(member, token)
+        # The name of an array's element cannot be told from a member's: both are judged as names.
+        named = self.named(tokens[-1]) if tokens else ()
+        judged: list[Judged] = []
+        first: Rule | None = None
+        for placed in self._placed:
+            rule = placed.rule
+            barred = "" if placed.everywhere else self._barred(placed, container, member)
+            if placed not in named and not rule.types:
+                judged.append(Judged(rule, False, "none of its keys or prefixes matches the name"))
+            elif barred:
+                judged.append(Judged(rule, False, barred))
+            elif placed not in named:
+                types = ", ".join(rule.types)
+                judged.append(Judged(rule, False, f"would fire for a value of type {types}"))
+            elif first is not None:
+                judged.append(Judged(rule, False, f"rule {first.name!r} comes first"))
+            else:
+                first = rule
+                judged.append(Judged(rule, True, _matched(rule, tokens[-1])))
+        return judged
+
+    def _barred(self, placed: Placed, container: int, member: int) -> str:
+        """Say why a rule does not hold at a place; nothing if it does."""
+        ends, rule = self.places.ends, placed.rule
+        if not container & placed.scope:
+            return f"its scope is {', '.join(rule.scope)}"
+        for glob in rule.exceptions:
+            if member & ends((glob,)):
+                return f"excepted by {glob}"
+        for zones, place in ((ZONES, container), (MEMBERS, member)):
+            for zone in zones if rule.protect else ():
+                if place & ends((zone.glob,)):
+                    return f"protected by {zone.glob}: {zone.why}"
+        return ""
+
+
+def _matched(rule: Rule, name: str) -> str:
+    if name in rule.keys:
+        return f"the key {name!r}"
+    prefix = next(prefix for prefix in rule.prefixes if name.startswith(prefix))
+    return f"the prefix {prefix!r}"

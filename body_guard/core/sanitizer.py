@@ -11,8 +11,10 @@ from body_guard.core.encodings import encoding_of
 from body_guard.core.errors import BodyLimitError, BodyRejectedError, GuardError
 from body_guard.core.forms import sanitize_form, sanitize_multipart
 from body_guard.core.media import media_of
+from body_guard.core.overview import Overview
 from body_guard.core.policy import DEFAULT, Policy
 from body_guard.core.prefilter import Prefilter
+from body_guard.core.proof import proof_of
 from body_guard.core.report import CLEAN, Finding, Report, not_judged, shown, told
 from body_guard.core.rules import Matcher
 from body_guard.core.splice import NotJSONError, Spliced, splice
@@ -38,12 +40,14 @@ class Sanitizer:
         policy: As given.
     """
 
-    __slots__ = ("_matcher", "_prefilter", "policy")
+    __slots__ = ("_matcher", "_overview", "_prefilter", "policy")
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = DEFAULT if policy is None else policy
         self._matcher = Matcher(self.policy.rules)
         self._prefilter = Prefilter(self._matcher)
+        asked = self.policy.schema is not None or self.policy.stringified != "off"
+        self._overview = Overview(self.policy) if asked else None
 
     def sanitize(self, value: object) -> tuple[object, Report]:
         """Take out of a value what may not leave.
@@ -78,11 +82,7 @@ class Sanitizer:
             BodyLimitError: The value is too deep for any encoder, or larger than ``max_bytes``.
         """
         __tracebackhide__ = True
-        walked = self._walked(value, for_encoder=True)
-        if walked.depth > DEEPEST:
-            raise _too_deep(walked)
-        if walked.size > self.policy.max_bytes:
-            raise _too_large(self.policy.max_bytes, walked.report)
+        walked = self._prepared(value)
         return walked.value, walked.report
 
     def encode(self, value: object) -> tuple[bytes, Report]:
@@ -102,10 +102,25 @@ class Sanitizer:
             GuardError: Other threads keep making the value unencodable.
         """
         __tracebackhide__ = True
-        for _ in range(_MOST_TRIES):
-            ready, report = self.prepare(value)
+        most = self.policy.max_bytes
+        proof = proof_of(value, most) if self._overview is None else ""
+        if proof:
             try:
-                content = encode(ready)
+                content = encode(value, proof)
+            except (TypeError, ValueError, RecursionError):
+                pass  # the walk says what is wrong, and where
+            else:
+                if len(content) <= most and not self._prefilter.finds(content):
+                    return content, CLEAN
+        return self._encode_walked(value)
+
+    def _encode_walked(self, value: object) -> tuple[bytes, Report]:
+        __tracebackhide__ = True
+        for _ in range(_MOST_TRIES):
+            prepared = self._prepared(value)
+            report = prepared.report
+            try:
+                content = encode(prepared.value)
                 break
             except RecursionError:
                 walked = self._walked(value)
@@ -118,7 +133,7 @@ class Sanitizer:
         if len(content) > self.policy.max_bytes:
             raise _too_large(self.policy.max_bytes, report)
         # Another thread may have added a key since the walk; what is encoded is what counts.
-        content, late = self._sanitize_json(content, "json")
+        content, late = self._sanitize_json(content, "json", prepared.replaced)
         return content, report + late
 
     def sanitize_bytes(
@@ -161,13 +176,67 @@ class Sanitizer:
                 content, content_type or "", self._matcher, self.sanitize_bytes
             )
             return (content, not_judged("multipart")) if spliced is None else _allowed(spliced)
-        return self._sanitize_json(content, media.kind)
+        clean, report = self._sanitize_json(content, media.kind)
+        if self._overview is None or media.kind == "records":
+            return clean, report
+        return self._overlooked(clean, report, self._overview)
 
     def _walked(self, value: object, *, for_encoder: bool = False) -> Walked:
         __tracebackhide__ = True
         walked = walk(value, self.policy, self._matcher, for_encoder=for_encoder)
         if walked.rejected:
             raise _rejected(walked.report)
+        if self._overview is not None:
+            rules, report = self._overview.of_value(walked.value)
+            if rules:
+                walked = walked.then(walk(walked.value, self.policy, Matcher(rules)))
+            walked.report += report
+            if _rejects(walked.report):
+                raise _rejected(walked.report)
+        return walked
+
+    def _overlooked(
+        self, content: bytes, report: Report, overview: Overview
+    ) -> tuple[bytes, Report]:
+        """Do for bytes what the overview asks for."""
+        __tracebackhide__ = True
+        if len(content) > self.policy.max_bytes:
+            if self.policy.on_limit == "send":
+                return content, report + not_judged("larger than max_bytes")
+            raise _too_large(self.policy.max_bytes)
+        encoding = encoding_of(content)
+        text = encoding.to_utf8(content)
+        in_utf8 = text is content
+        start = len(encoding.mark) if in_utf8 else 0
+        too_deep = False
+        try:
+            rules, found = overview.of_text(text[start:])
+        except RecursionError:
+            too_deep = True
+        if too_deep:  # not inside the handler: the error's frames hold the body
+            raise BodyLimitError(
+                "The body was not sent: it is nested too deeply to be compared with a schema.",
+                report + Report((Finding("", "depth", "reject"),)),
+            )
+        if rules:
+            matcher = Matcher(rules)
+            suspects = Prefilter(matcher).suspects(text)
+            cut = splice(text, suspects or (), matcher, start=start)
+            report += cut.report
+            if cut.report.changed:
+                content = cut.content if in_utf8 else encoding.from_utf8(cut.content)
+        report += found
+        if _rejects(report):
+            raise _rejected(report)
+        return content, report
+
+    def _prepared(self, value: object) -> Walked:
+        __tracebackhide__ = True
+        walked = self._walked(value, for_encoder=True)
+        if walked.depth > DEEPEST:
+            raise _too_deep(walked)
+        if walked.size > self.policy.max_bytes:
+            raise _too_large(self.policy.max_bytes, walked.report)
         return walked
 
     def _sanitize_compressed(
@@ -189,7 +258,9 @@ class Sanitizer:
         clean, report = self.sanitize_bytes(text, content_type)
         return (codec.compress(clean) if report.changed else content), report
 
-    def _sanitize_json(self, content: bytes, kind: Kind) -> tuple[bytes, Report]:
+    def _sanitize_json(
+        self, content: bytes, kind: Kind, walked: frozenset[tuple[str, bytes]] | None = None
+    ) -> tuple[bytes, Report]:
         __tracebackhide__ = True
         encoding = encoding_of(content)
         text = encoding.to_utf8(content)
@@ -198,7 +269,7 @@ class Sanitizer:
         if suspects is None:
             return content, CLEAN
         if len(content) > self.policy.max_bytes:
-            if self.policy.on_limit == "send":
+            if self.policy.on_limit == "send" or self._matcher.only_reports:
                 return content, not_judged("larger than max_bytes")
             raise _too_large(self.policy.max_bytes)
         start = len(encoding.mark) if in_utf8 else 0
@@ -206,7 +277,9 @@ class Sanitizer:
         # What nobody declared may be one text, or a line for each of several.
         for records in {"json": (False,), "records": (True,)}.get(kind, (False, True)):
             try:
-                spliced = splice(text, suspects, self._matcher, start=start, records=records)
+                spliced = splice(
+                    text, suspects, self._matcher, start=start, records=records, walked=walked
+                )
             except NotJSONError as error:
                 position = error.position
                 continue
@@ -218,7 +291,7 @@ class Sanitizer:
 
     def _malformed(self, content: bytes, kind: Kind, position: int) -> tuple[bytes, Report]:
         __tracebackhide__ = True
-        if kind == "sniffed":
+        if kind == "sniffed" or self._matcher.only_reports:
             return content, Report((Finding("", "malformed", "report"),))
         raise BodyRejectedError(
             "The body was not sent: it is declared to be JSON and seems to hold a forbidden key, "
@@ -232,6 +305,10 @@ def _allowed(spliced: Spliced) -> tuple[bytes, Report]:
     if spliced.rejected:
         raise _rejected(spliced.report)
     return spliced.content, spliced.report
+
+
+def _rejects(report: Report) -> bool:
+    return any(finding.action == "reject" for finding in report.findings)
 
 
 def _rejected(report: Report) -> BodyRejectedError:
@@ -255,9 +332,25 @@ def _too_large(max_bytes: int, report: Report = CLEAN) -> BodyLimitError:
     )
 
 
-@lru_cache(maxsize=256)
 def sanitizer_for(policy: Policy) -> Sanitizer:
     """Give the sanitizer of a policy, built once."""
+    known = _known.get(id(policy))
+    if known is None or known[0] is not policy:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        known = _known[id(policy)] = policy, _built(policy)
+    return known[1]
+
+
+_MOST_KNOWN: Final = 256
+
+#: By identity, the policy beside it so that its id stays its own: hashing one with a hundred rules
+#: takes longer than judging a small body.
+_known: Final[dict[int, tuple[Policy, Sanitizer]]] = {}
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _built(policy: Policy) -> Sanitizer:
     return Sanitizer(policy)
 
 

@@ -12,10 +12,12 @@ import re
 from bisect import bisect_left
 from functools import lru_cache
 from itertools import islice
+from json import loads
 from json.decoder import scanstring as _scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from body_guard.core.errors import BodyLimitError
+from body_guard.core.replacement import stands, substitute
 from body_guard.core.report import CLEAN, Finding, Listing, Report, segment
 
 if TYPE_CHECKING:
@@ -99,8 +101,8 @@ class Spliced(NamedTuple):
     """What is left of a text, and what was found in it.
 
     Attributes:
-        content: The text less the forbidden members; the same object when there was none.
-        report: A finding for each forbidden member.
+        content: The text less the forbidden members; the same object when nothing was changed.
+        report: A finding for each forbidden member, and each that a rule only reports.
         rejected: Whether the text as a whole may not leave.
     """
 
@@ -116,6 +118,7 @@ def splice(
     *,
     start: int = 0,
     records: bool = False,
+    walked: frozenset[tuple[str, bytes]] | None = None,
 ) -> Spliced:
     """Cut the forbidden members out of JSON text.
 
@@ -125,7 +128,9 @@ def splice(
         matcher: The rules.
         start: Where the text begins, behind a byte order mark.
         records: Whether there are several texts: one a line, or each behind a record separator
-            (RFC 7464). A path then begins with the index of its text.
+            (RFC 7464). A path then begins with the index of its text; a rule's scope does not.
+        walked: `Walked.replaced`, where the text was made of a walked value: what the walk put
+            there stays, and what it reported is not reported again.
 
     Returns:
         The text less each forbidden member. With a member goes the comma before it, or, where no
@@ -134,9 +139,10 @@ def splice(
     Raises:
         NotJSONError: The text is not JSON.
         BodyLimitError: The text is nested a million levels deep.
+        GuardError: The function of a rule that replaces failed.
     """
     __tracebackhide__ = True
-    scan = _Scan(text, suspects, matcher, records)
+    scan = _Scan(text, suspects, matcher, records, walked)
     scan.run(start)
     return scan.spliced()
 
@@ -145,7 +151,9 @@ class _Scan:
     """One pass over a text, in the states of a JSON parser; knows at each byte where it stands."""
 
     __slots__ = (
+        "_changed",
         "_cut_level",
+        "_cut_rule",
         "_done",
         "_index",
         "_is_array",
@@ -155,19 +163,29 @@ class _Scan:
         "_matcher",
         "_name",
         "_out",
+        "_paths",
         "_places",
         "_plain_members",
         "_plain_value",
         "_records",
         "_rejected",
+        "_stood",
         "_suspects",
         "_text",
+        "_value",
+        "_walked",
     )
 
     def __init__(
-        self, text: bytes, suspects: Sequence[int], matcher: Matcher, records: bool
+        self,
+        text: bytes,
+        suspects: Sequence[int],
+        matcher: Matcher,
+        records: bool,
+        walked: frozenset[tuple[str, bytes]] | None,
     ) -> None:
         self._text = text
+        self._walked = walked
         self._records = records
         self._plain_value, self._plain_members = _plain()
         self._suspects = suspects
@@ -179,11 +197,16 @@ class _Scan:
         self._name = 0
         self._kept = False
         self._levels: list[tuple[bool, int, int, bool]] = []
-        self._cut_level = -1  # the level of the member being cut, while inside its value
+        self._stood: list[int] = []  # the places of the containers in _levels, so far as asked for
+        self._cut_level = -1  # the level of the member being cut, while inside its value,
+        self._cut_rule: Any = None  # the rule that says so
+        self._value = 0  # and where that value begins
         self._out = io.BytesIO()
         self._done = 0  # the text up to here is written, or cut
         self._listing = Listing()
+        self._paths: Listing | None = None  # that functions were given
         self._places = 0
+        self._changed = False
         self._rejected = False
 
     def run(self, start: int) -> None:
@@ -221,6 +244,8 @@ class _Scan:
                 if not self._closes(at):
                     break
                 self._is_array, self._index, self._name, self._kept = self._levels.pop()
+                if self._stood:
+                    del self._stood[len(self._levels) :]
                 at = _space(text, at + 1).end()
             else:
                 at = between(text, at).end()
@@ -242,9 +267,11 @@ class _Scan:
     def spliced(self) -> Spliced:
         if not self._places:
             return Spliced(self._text, CLEAN, False)
-        self._out.write(memoryview(self._text)[self._done :])
         findings = tuple(self._listing.findings)
-        report = Report(findings, True, omitted=self._places - len(findings))
+        report = Report(findings, self._changed, omitted=self._places - len(findings))
+        if not self._changed:
+            return Spliced(self._text, report, False)
+        self._out.write(memoryview(self._text)[self._done :])
         return Spliced(self._out.getvalue(), report, self._rejected)
 
     def _byte(self, at: int) -> int:
@@ -338,49 +365,99 @@ class _Scan:
         value = _space(text, value + 1).end()
         if self._cut_level < 0:
             rule = self._rule(at, end) if at == stop or b"\\" in text[at:end] else None
-            if rule is None:
+            if rule is None or self._stays(rule, value):
                 self._kept = True
             else:
-                self._mark(rule, value)
+                self._cut_level, self._cut_rule, self._value = len(self._levels), rule, value
         return value
 
     def _rule(self, at: int, end: int) -> Rule | None:
-        return self._matcher.key(_unescaped(self._text[at:end]))
+        for placed in self._matcher.named(_unescaped(self._text[at:end])):
+            if placed.everywhere or placed.holds(*self._places_here()):
+                return placed.rule
+        return None
+
+    def _places_here(self) -> tuple[int, int]:
+        """Give the places of the innermost container, and of the member that is being read."""
+        places, levels, stood = self._matcher.places, self._levels, self._stood
+        if not stood:
+            stood.append(places.start)
+        for level in range(len(stood), len(levels)):
+            is_array, index, name, _ = levels[level]
+            stood.append(places.below(stood[-1], self._token(is_array, index, name)))
+        return stood[-1], places.below(stood[-1], self._token(False, 0, self._name))
+
+    def _stays(self, rule: Rule, value: int) -> bool:
+        """Tell whether a rule leaves a value where it is; report it if the rule says so."""
+        if rule.action == "report":
+            if self._walked is None:
+                self._mark(rule, value)
+            return True
+        if rule.action == "replace" and self._byte(value) not in (_OPEN_OBJECT, _OPEN_ARRAY):
+            text = self._text[value : self._leaf(value)]
+            return stands(rule, text) or (rule.name, text) in (self._walked or ())
+        return False
 
     def _mark(self, rule: Rule, value: int) -> None:
-        self._cut_level = len(self._levels)
         self._places += 1
         self._rejected |= rule.action == "reject"
         if not self._listing.full:
+            tokens, levels = self._path(self._listing)
             kind = self._type(value)
-            levels = len(self._levels) + self._records
-            tokens = self._tokens(self._listing.wants(levels))
             self._listing.add(tokens, rule.name, rule.action, kind, rule.owner, levels=levels)
 
+    def _path(self, listing: Listing) -> tuple[list[str], int]:
+        """Give the tokens of the path to the member being read that are of use, and their count."""
+        levels = len(self._levels) + self._records
+        return self._tokens(listing.wants(levels)), levels
+
     def _cut(self, at: int) -> None:
-        """Leave out the member whose value ends before the space that ends here."""
-        text = self._text
-        start, end = self._name, at
-        if not self._kept and self._byte(at) == _COMMA:
-            end = at + 1
+        """Leave out, or replace, the member whose value ends before the space that ends here."""
+        __tracebackhide__ = True
+        text, rule = self._text, self._cut_rule
+        end, put = self._before(at) + 1, b""
+        if rule.action == "replace":
+            start, put = self._value, self._replacement(rule, end)
+            self._kept = True
+        elif not self._kept and self._byte(at) == _COMMA:
+            start, end = self._name, at + 1
         else:
-            end = self._before(at) + 1
-            if self._kept:
-                start = text.rfind(b",", 0, start)
+            start = text.rfind(b",", 0, self._name) if self._kept else self._name
+        self._mark(rule, self._value)
         self._out.write(memoryview(text)[self._done : start])
+        self._out.write(put)
         self._done = end
         self._cut_level = -1
+        self._changed = True
+
+    def _replacement(self, rule: Rule, end: int) -> bytes:
+        __tracebackhide__ = True
+        path = ""
+        if callable(rule.replacement):
+            if self._paths is None:
+                self._paths = Listing()
+            path = self._paths.path(*self._path(self._paths))
+        value = self._text[self._value : end]
+        return substitute(
+            rule,
+            path,
+            self._type(self._value),
+            lambda: loads(value.decode("utf-8", "surrogatepass")),
+        )[1]
 
     def _tokens(self, most: int) -> list[str]:
         """Give the first tokens of the path to the member that is being read."""
-        here = (self._is_array, self._index, self._name, self._kept)
         outermost = 0 if self._records else 1  # the first level is what stands around the body
-        return [
-            str(index) if is_array else segment(_unescaped(self._text[name : self._string(name)]))
-            for is_array, index, name, _ in islice(
-                (*self._levels, here), outermost, outermost + most
-            )
+        tokens = [
+            segment(self._token(is_array, index, name))
+            for is_array, index, name, _ in islice(self._levels, outermost, outermost + most)
         ]
+        if len(tokens) < most:
+            tokens.append(segment(self._token(False, 0, self._name)))
+        return tokens
+
+    def _token(self, is_array: bool, index: int, name: int) -> str:
+        return str(index) if is_array else _unescaped(self._text[name : self._string(name)])
 
     def _type(self, at: int) -> str:
         """Give the type that Python's json makes of a value, as the walk would report it."""

@@ -4,6 +4,11 @@ It is iterative, walks a shared container once, and runs no code of a stranger's
 compared by identity or by `issubclass` on `type(value)`, never by `isinstance`, which would ask a
 hostile ``__class__``; a type is never a dict key, since a metaclass can define ``__hash__``.
 What to do with each kind of value follows ``JSON.stringify`` (DESIGN section 2).
+
+Where a container stands is asked only when a rule matches that is bound to places. What was judged
+by its place is then not remembered for all places, but for this one: another way to the same
+container walks it again, over the items that it gave the first time. So a clean body costs nothing,
+and a foreign container is asked once.
 """
 
 from __future__ import annotations
@@ -15,20 +20,33 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from body_guard.core.errors import BodyLimitError
 from body_guard.core.plaindata import HINT, is_plain_data
+from body_guard.core.replacement import spelled, stands, substitute
 from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
+from body_guard.core.rules import STARTS
 from body_guard.core.typenames import class_attribute, package, qualified_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from body_guard.core.policy import Policy
-    from body_guard.core.rules import Matcher
+    from body_guard.core.rules import Matcher, Placed, Rule
 
 __all__ = ["Walked", "encodable", "walk"]
 
 #: How many items strangers may make up in one walk: an ``__iter__`` or a ``convert=`` that gives
 #: ever new containers ends here. What the caller built itself is in memory already and is free.
 _MOST_MADE_UP: Final = 1_000_000
+
+#: And how many containers: one takes about 0.9 KB while it is walked, as much as many items do.
+_MOST_MADE_UP_CONTAINERS: Final = 50_000
+
+#: How many items may be judged again because their container stands at several places. As many
+#: kinds of places as globs can tell apart, and a container for each: without a bound, that is time
+#: exponential in the body.
+_MOST_AGAIN: Final = 1_000_000
+
+#: What a container's result depends on: nothing, its place in the globs, its path.
+_ANY_PLACE, _PLACE, _PATH = 0, 1, 2
 
 #: How often in a row ``convert=`` may answer with one more thing that needs converting.
 _MOST_CONVERSIONS: Final = 16
@@ -73,6 +91,8 @@ class _Node:
     """
 
     __slots__ = (
+        "bound",
+        "copied",
         "deepest",
         "depth",
         "edits",
@@ -83,6 +103,7 @@ class _Node:
         "odd_names",
         "open",
         "pending",
+        "place",
         "places",
         "position",
         "size",
@@ -97,6 +118,7 @@ class _Node:
         self.items = items  # values of an array, (key, value) pairs of an object
         self.pending: Iterator[tuple[int, Any]] = enumerate(items)
         # Items that a stranger made up replace the container even where they are clean.
+        self.copied = made_up
         self.edits: dict[int, object] | None = {} if made_up else None
         self.odd_names = made_up  # whether two members may come out under one name
         self.marks: list[tuple[str, _Mark | _Node]] = []
@@ -107,6 +129,8 @@ class _Node:
         self.open = True
         self.position = 0  # of the member whose container is being walked, and its name
         self.key: str | int = 0
+        self.bound = _ANY_PLACE
+        self.place: int | None = None  # as `Places` has it, where it was asked for
 
     def edit(self, position: int, value: object) -> None:
         if self.edits is None:
@@ -117,9 +141,14 @@ class _Node:
         self.marks.append((_token(key), mark))
         self.places += 1
 
+    def bind(self, bound: int) -> None:
+        if bound > self.bound:
+            self.bound = bound
+
     def adopt(self, position: int, key: str | int, child: _Node) -> None:
         """Take over what is known of a walked container that stands here."""
         self.size = min(self.size + child.size, _COUNTED)
+        self.bind(child.bound)
         if child.places:
             self.marks.append((_token(key), child))
             self.places = min(self.places + child.places, _COUNTED)
@@ -136,7 +165,8 @@ class _Node:
         if self.edits is not None:
             self.value = self._rebuilt_array() if self.is_array else self._rebuilt_object()
         self.open = False
-        self.items = []
+        if not self.bound:
+            self.items = []
 
     def _rebuilt_array(self) -> list[object]:
         edits = self.edits or {}
@@ -185,12 +215,21 @@ class Walked:
         size: A lower bound of the encoded bytes, a shared container counted at each place.
         depth: Levels of containers.
         nodes: Containers visited.
+        replaced: For each ``replace`` that was done, the name of its rule and the JSON text.
     """
 
-    __slots__ = ("_root", "depth", "nodes", "rejected", "report", "size", "value")
+    __slots__ = ("_root", "depth", "nodes", "rejected", "replaced", "report", "size", "value")
 
-    def __init__(self, root: _Node, changed: bool, rejected: bool, nodes: int) -> None:
+    def __init__(
+        self,
+        root: _Node,
+        changed: bool,
+        rejected: bool,
+        nodes: int,
+        replaced: frozenset[tuple[str, bytes]],
+    ) -> None:
         self._root = root
+        self.replaced = replaced
         value = root.value
         self.value: object = value[0] if isinstance(value, list) else None
         self.rejected = rejected
@@ -198,6 +237,12 @@ class Walked:
         self.depth = root.depth - 1
         self.nodes = nodes
         self.report = _report(root, changed)
+
+    def then(self, later: Walked) -> Walked:
+        """Give a later walk of what this one left, with what this one found before it."""
+        later.report = self.report + later.report
+        later.replaced = self.replaced
+        return later
 
     def deepest(self) -> str:
         """Give the pointer of the deepest container."""
@@ -224,7 +269,9 @@ def walk(value: object, policy: Policy, matcher: Matcher, *, for_encoder: bool =
         The value less what may not leave. The caller's own objects are never changed.
 
     Raises:
-        BodyLimitError: A container, or ``convert=``, made up items without end.
+        BodyLimitError: A container, or ``convert=``, made up items without end; or shared
+            containers stand at too many places of which rules say different things.
+        GuardError: The function of a rule that replaces failed.
     """
     __tracebackhide__ = True
     return _Walk(policy, matcher, for_encoder).run(value)
@@ -234,13 +281,18 @@ class _Walk:
     """The state of one walk."""
 
     __slots__ = (
+        "_again",
+        "_bound",
         "_changed",
         "_for_encoder",
         "_made_up",
+        "_made_up_containers",
         "_matcher",
         "_nodes",
+        "_paths",
         "_policy",
         "_rejected",
+        "_replaced",
         "_stack",
     )
 
@@ -249,7 +301,12 @@ class _Walk:
         self._for_encoder = for_encoder
         self._matcher = matcher
         self._nodes: dict[int, _Node] = {}
+        self._bound: dict[tuple[int, int], _Node] = {}  # those judged by their place, by that too
         self._made_up = 0
+        self._made_up_containers = 0
+        self._again = 0
+        self._paths: Listing | None = None  # that functions were given
+        self._replaced: set[tuple[str, bytes]] = set()
         self._changed = False
         self._rejected = False
         self._stack: list[_Node] = []
@@ -258,6 +315,7 @@ class _Walk:
         # The body is walked as the one element of an array, so that every row has one home.
         __tracebackhide__ = True
         root = _Node([value], True, [value], made_up=False)
+        root.place = self._matcher.places.around
         stack = self._stack
         stack.append(root)
         while True:
@@ -267,9 +325,12 @@ class _Walk:
                 stack.append(child)
                 continue
             node.close()
+            if node.bound == _PLACE:
+                self._bound[id(node.source), self._place()] = node
             stack.pop()
             if not stack:
-                return Walked(root, self._changed, self._rejected, len(self._nodes))
+                replaced = frozenset(self._replaced)
+                return Walked(root, self._changed, self._rejected, len(self._nodes), replaced)
             stack[-1].adopt(stack[-1].position, stack[-1].key, node)
 
     def _step(self, node: _Node) -> _Node | None:
@@ -277,7 +338,8 @@ class _Walk:
         __tracebackhide__ = True
         nodes = self._nodes
         is_array = node.is_array
-        prefixes, names = self._matcher.prefixes, self._matcher.keys
+        matcher = self._matcher
+        starts, short, names = matcher.starts, matcher.short, matcher.keys
         key: Any
         for position, item in node.pending:
             if is_array:
@@ -288,7 +350,8 @@ class _Walk:
                 if (
                     type(key) is not str
                     or not key.isascii()
-                    or key.startswith(prefixes)
+                    or key[:STARTS] in starts
+                    or (short and key.startswith(short))
                     or key in names
                 ):
                     key = self._judge_key(node, position, key, item)
@@ -304,7 +367,9 @@ class _Walk:
                 known = nodes.get(id(item))
                 if known is None:
                     return self._opened(node, position, key, _plain(item, kind))
-                self._known(node, position, key, known, kind)
+                child = self._known(node, position, key, known, kind)
+                if child is not None:
+                    return child
             elif item is None or kind is bool:
                 node.size += 4
             elif kind is int and -_SURELY_WRITABLE < item < _SURELY_WRITABLE:
@@ -322,14 +387,66 @@ class _Walk:
         self._nodes[id(child.source)] = child
         return child
 
-    def _known(self, node: _Node, position: int, key: str | int, known: _Node, kind: type) -> None:
+    def _known(
+        self, node: _Node, position: int, key: str | int, known: _Node, kind: type
+    ) -> _Node | None:
+        """Take over a container that was met before; give it if it is to be walked again."""
+        __tracebackhide__ = True
         if known.open:
             self._take_value(node, position, key, _Mark("cycle", "remove", kind))
-        else:
-            node.adopt(position, key, known)
+            return None
+        if known.bound:
+            _, place = self._places(node, key)
+            twin = self._bound.get((id(known.source), place)) if known.bound == _PLACE else None
+            if twin is None:
+                self._again += 1 + len(known.items)
+                self._bounded(
+                    self._again,
+                    _MOST_AGAIN,
+                    key,
+                    "rules for certain places met containers that stand in several, which makes "
+                    "more than {} items to judge again",
+                )
+                again = _Node(known.source, known.is_array, known.items, made_up=known.copied)
+                again.place = place
+                return self._opened(node, position, key, again)
+            known = twin
+        node.adopt(position, key, known)
+        return None
+
+    def _place(self) -> int:
+        """Give the place of the innermost container."""
+        stack = self._stack
+        level = len(stack) - 1
+        while stack[level].place is None:
+            level -= 1
+        place = stack[level].place
+        for above, node in zip(stack[level:], stack[level + 1 :], strict=False):
+            place = node.place = self._below(above, above.key)
+        return place  # type: ignore[return-value]  # that of the outermost is set at the start
+
+    def _below(self, node: _Node, key: str | int) -> int:
+        if node is self._stack[0]:
+            return self._matcher.places.start
+        return self._matcher.places.below(node.place or 0, str(key))
+
+    def _places(self, node: _Node, key: str | int) -> tuple[int, int]:
+        """Give the places of the innermost container, and of a member or element of it."""
+        return self._place(), self._below(node, key)
+
+    def _rule(self, node: _Node, key: str | int, found: tuple[Placed, ...]) -> Rule | None:
+        """Give the first of the rules that match which holds here."""
+        for placed in found:
+            if placed.everywhere:
+                return placed.rule
+            node.bind(_PLACE)
+            if placed.holds(*self._places(node, key)):
+                return placed.rule
+        return None
 
     def _judge_key(self, node: _Node, position: int, key: object, item: object) -> str | None:
-        """Give the name that json would write, or None when the member was taken out."""
+        """Give the name that json would write, or None when nothing is left to be judged."""
+        __tracebackhide__ = True
         kind = type(key)
         name = _member_name(key)
         if name is None:
@@ -342,16 +459,48 @@ class _Walk:
             self._take(node, position, place, mark)
             return None
         sound = _sound(name)
-        rule = self._matcher.key(sound)
-        if rule is not None:
-            self._take(node, position, name, _Mark(rule.name, rule.action, type(item), rule.owner))
-            return None
-        if sound != name:
+        found = self._matcher.named(sound)
+        rule = self._rule(node, sound, found) if found else None
+        done = rule is not None and self._obey(rule, node, position, name, item)
+        if kind is not str or sound != name:
+            node.odd_names = True
+        if sound != name and not done:
             self._replace(node, position, name, "surrogate", item, kind)
-            node.odd_names = True
-        elif kind is not str:
-            node.odd_names = True
-        return sound
+        return None if done else sound
+
+    def _obey(self, rule: Rule, node: _Node, position: int, key: str | int, item: object) -> bool:
+        """Do what a rule says; tell whether nothing is left to be judged of the value."""
+        __tracebackhide__ = True
+        kind = type(item)
+        mark = _Mark(rule.name, rule.action, kind, rule.owner or package(kind))
+        if rule.action == "report":
+            node.mark(key, mark)
+            return False
+        if rule.action != "replace":
+            self._take(node, position, key, mark)
+            return True
+        if stands(rule, spelled(item)):
+            return False
+        path = ""
+        if callable(rule.replacement):
+            node.bind(_PATH)
+            path = self._path(key)
+        value, text = substitute(rule, path, qualified_name(kind), lambda: item)
+        self._replaced.add((rule.name, text))
+        node.edit(position, value)
+        node.mark(key, mark)
+        self._changed = True
+        return True
+
+    def _path(self, key: str | int) -> str:
+        if self._paths is None:
+            self._paths = Listing()
+        levels = len(self._stack) - 1
+        first = self._paths.wants(levels)
+        keys = [node.key for node in islice(self._stack, 1, min(first + 1, levels))]
+        if 0 < levels <= first:
+            keys.append(key)
+        return self._paths.path([_token(key) for key in keys], levels)
 
     def _judge_stranger(
         self, node: _Node, position: int, key: str | int, given: object
@@ -361,23 +510,23 @@ class _Walk:
         item = given
         for _ in range(_MOST_CONVERSIONS):
             kind = type(item)
-            rule = self._matcher.type(kind)
-            if rule is not None:
-                self._take_value(
-                    node, position, key, _Mark(rule.name, rule.action, kind, rule.owner)
-                )
+            typed = self._matcher.typed(kind)
+            rule = self._rule(node, key, typed) if typed else None
+            if rule is not None and self._obey(rule, node, position, key, item):
+                node.size -= _PUNCTUATION + len(key) if isinstance(key, str) else 0
                 return None
             if issubclass(kind, _CONTAINERS):
                 known = self._nodes.get(id(item))
                 if known is not None:
-                    self._known(node, position, key, known, kind)
-                    return None
+                    return self._known(node, position, key, known, kind)
                 child = _asked(item, kind)
                 if child is not None:
                     if child.edits is not None:
                         self._count_made_up(len(child.items), key)
+                        self._count_made_up_container(key)
                     elif self._for_encoder:
-                        child.edits = {}  # json would look up its items, its __len__: by name
+                        # json would look up its items, its __len__: by name
+                        child.copied, child.edits = True, {}
                     return self._opened(node, position, key, child)
             elif issubclass(kind, _SCALARS):
                 self._judge_scalar(node, position, key, item, item is not given)
@@ -387,6 +536,8 @@ class _Walk:
                 break
             self._changed = True
             self._count_made_up(1, key)
+            if issubclass(type(converted), _CONTAINERS):
+                self._count_made_up_container(key)
             item = converted
         kind = type(given)
         mark = _Mark("unserializable", self._policy.unserializable, kind, package(kind))
@@ -427,14 +578,32 @@ class _Walk:
     def _count_made_up(self, count: int, key: str | int) -> None:
         __tracebackhide__ = True
         self._made_up += count
-        if self._made_up > _MOST_MADE_UP:
+        self._bounded(
+            self._made_up,
+            _MOST_MADE_UP,
+            key,
+            "a container that computes its items (or convert=) gave more than {} of them",
+        )
+
+    def _count_made_up_container(self, key: str | int) -> None:
+        __tracebackhide__ = True
+        self._made_up_containers += 1
+        self._bounded(
+            self._made_up_containers,
+            _MOST_MADE_UP_CONTAINERS,
+            key,
+            "containers that compute their items (or convert=) gave more than {} containers",
+        )
+
+    def _bounded(self, count: int, most: int, key: str | int, why: str) -> None:
+        __tracebackhide__ = True
+        if count > most:
             keys = [*(node.key for node in self._stack[:-1]), key]
             path = pointer([_token(key) for key in keys[1:]])
-            finding = Finding(path, "size", "reject")
             raise BodyLimitError(
-                f"The body was not sent: below {shown(path) or 'its root'}, a container that "
-                f"computes its items (or convert=) gave more than {_MOST_MADE_UP:,} of them.",
-                Report((finding,)),
+                f"The body was not sent: below {shown(path) or 'its root'}, "
+                f"{why.format(f'{most:,}')}.",
+                Report((Finding(path, "size", "reject"),)),
             )
 
     def _take_value(self, node: _Node, position: int, key: str | int, mark: _Mark) -> None:

@@ -8,20 +8,25 @@ search. Only what fails here is walked.
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from os.path import commonprefix
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from body_guard import _reporting
+from body_guard._audit import ENCODING_ERRORS, audited, note
 from body_guard._guard import EXTENSION
+from body_guard.core.encode import encode
 from body_guard.core.errors import BodyLimitError
-from body_guard.core.report import Finding, Report
+from body_guard.core.report import CLEAN, Finding, Report
+from body_guard.core.sanitizer import sanitizer_for
 from body_guard.core.walk import encodable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from body_guard._guard import Guard
     from body_guard.core.policy import Policy
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["encoded", "pending", "prepared", "tell"]
 
 _Text = TypeVar("_Text", str, bytes)
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 #: Items and levels up to which a value is judged by what its encoder makes of it.
 _MOST: Final = 1_000_000
@@ -49,6 +56,7 @@ def encoded(
     value: object,
     options: dict[str, Any],
     convert: Convert | None = None,
+    strict: Mapping[str, Any] = _NOTHING,
 ) -> _Text:
     """Encode a value as its library would, less what may not leave.
 
@@ -59,6 +67,8 @@ def encoded(
         options: Of the call to `dumps`.
         convert: What the encoder itself makes of values that JSON does not know, with the contract
             of ``json.dumps(default=)``; what that can write stays.
+        strict: Options beside those, under which `dumps` refuses what no JSON can say and it would
+            write all the same: refused, a value is walked, which mends it. Not used in an audit.
 
     Returns:
         What `dumps` gives; for a clean value, the same as unguarded.
@@ -68,6 +78,9 @@ def encoded(
         GuardError: The guard failed.
     """
     __tracebackhide__ = True
+    if guard.policy.mode == "audit":
+        return _audited(guard, dumps, value, options, convert, strict)
+    options = {**options, **strict}
     if _is_plain(value):
         try:
             text = dumps(value, **options)
@@ -87,28 +100,76 @@ def encoded(
     )
 
 
-def prepared(guard: Guard, value: object, convert: Convert | None = None) -> object:
+def _audited(
+    guard: Guard,
+    dumps: Callable[..., _Text],
+    value: object,
+    options: dict[str, Any],
+    convert: Convert | None,
+    strict: Mapping[str, Any],
+) -> _Text:
+    """Encode a value as it is; tell what of it the door behind will not see in its bytes."""
+    __tracebackhide__ = True
+    if _is_plain(value):
+        try:
+            dumps(value, **{**options, **strict})
+        except ENCODING_ERRORS:
+            pass
+        else:
+            return dumps(value, **options)
+    judged = _judged(guard, value, convert)
+    try:
+        text = dumps(value, **options)
+    except ENCODING_ERRORS as error:
+        note(error, value, convert)
+        tell(judged[1], guard.policy)
+        raise
+    tell(_untold(judged[1], text, guard.policy), guard.policy)
+    return text
+
+
+def _untold(report: Report, text: str | bytes, policy: Policy) -> Report:
+    """Leave to the door behind what it will find in the bytes."""
+    __tracebackhide__ = True
+    if pending.get() is not None:  # that door knows what is waiting
+        return report
+    content = text if isinstance(text, bytes) else text.encode("utf-8", "replace")
+    look = sanitizer_for(policy).sanitize_bytes
+    return report.without(audited(lambda: look(content, "application/json")))
+
+
+def prepared(
+    guard: Guard, value: object, convert: Convert | None = None, *, last: bool = False
+) -> object:
     """Give a value as it may leave, and tell what was found.
 
     Args:
         guard: Judges it.
         value: Is not changed; where something is to be taken out, a copy is given.
         convert: As in `encoded`.
+        last: Whether no other door will see the bytes.
 
     Raises:
         BodyError: The body may not leave.
         GuardError: The guard failed.
     """
     __tracebackhide__ = True
+    value, report = _judged(guard, value, convert)
+    audit = guard.policy.mode == "audit"
+    if not last and any(audit or finding.action == "report" for finding in report.findings):
+        with suppress(*ENCODING_ERRORS):  # then nobody will see its bytes
+            report = _untold(report, encode(value), guard.policy)
+    tell(report, guard.policy)
+    return value
+
+
+def _judged(guard: Guard, value: object, convert: Convert | None) -> tuple[object, Report]:
+    __tracebackhide__ = True
     policy = guard.policy
     if convert is not None:
         policy = replace(policy, convert=_either(convert, policy.convert))
     judged = guard.prepare(value, {EXTENSION: policy})
-    if judged is None:
-        return value
-    value, report = judged
-    tell(report, guard.policy)
-    return value
+    return (value, CLEAN) if judged is None else judged
 
 
 def tell(report: Report, policy: Policy) -> None:

@@ -7,6 +7,9 @@ import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
+from body_guard._audit import noted
+from body_guard._request import destination
+from body_guard.core.errors import BodyError
 from body_guard.integrations import openai
 from body_guard.integrations._encoding import encoded, prepared
 from body_guard.integrations._patch import Hook
@@ -27,6 +30,18 @@ BODY_MODULES: Final = ("litellm.llms.", "litellm.rag.", "litellm.a2a_protocol.")
 _HANDLERS: Final = "litellm.llms.custom_httpx.http_handler"
 _GETTERS: Final = "litellm.llms.openai.common_utils:BaseOpenAILLM"
 _AIOHTTP: Final = "litellm.llms.custom_httpx.aiohttp_handler:BaseLLMAIOHTTPHandler"
+
+#: How many errors are looked at for a refusal, each raised over the next.
+_CHAIN: Final = 20
+
+#: What a provider's code raises in place of an error that it does not know: often with status 500.
+_ERRORS: Final = (
+    "litellm.llms.base_llm.chat.transformation:BaseLLMException",
+    "litellm.llms.openai_like.common_utils:OpenAILikeError",
+)
+
+#: What the methods call the address that they send to.
+_TARGETS: Final = ("url", "api_base")
 
 _METHODS: Final = {
     "HTTPHandler": ("post", "put", "patch", "delete"),
@@ -49,7 +64,7 @@ def _dumps(original: Callable[..., str], current: Current) -> Callable[..., str]
         if guard is None:
             return original(obj, **options)
         # NaN is never JSON: refused, it sends the value to the walk, which makes it null.
-        return encoded(guard, original, obj, {**options, "allow_nan": False}, _own(options))
+        return encoded(guard, original, obj, options, _own(options), {"allow_nan": False})
 
     return dumps
 
@@ -69,33 +84,50 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any], 
     def wrap(original: Any, current: Current) -> Any:
         names = list(inspect.signature(original).parameters)
         places = [(name, names.index(name), clean) for name, clean in cleaners.items()]
+        target = next(name for name in names if name in _TARGETS)
 
-        def cleaned(args: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        def cleaned(
+            args: tuple[Any, ...], options: dict[str, Any]
+        ) -> tuple[tuple[Any, ...], list[Any]]:
+            """Give the arguments as they may leave, and the bodies in them that an audit leaves."""
             __tracebackhide__ = True
+            left: list[Any] = []
             guard = current()
             if guard is None:
-                return args
+                return args, left
             watch(args[0])
+            if guard.policy.hosts:
+                url = options[target] if target in options else args[names.index(target)]
+                guard = guard.at(destination(guard.library, "", (), {"url": url}))
             for name, place, clean in places:
                 if name in options:
-                    options[name] = clean(guard, options[name])
+                    value = options[name] = clean(guard, options[name])
                 elif place < len(args):
-                    args = (*args[:place], clean(guard, args[place]), *args[place + 1 :])
-            return args
+                    value = clean(guard, args[place])
+                    args = (*args[:place], value, *args[place + 1 :])
+                else:
+                    continue
+                if guard.policy.mode == "audit" and issubclass(type(value), (dict, list)):
+                    left.append(value)
+            return args, left
 
         if inspect.iscoroutinefunction(original):
 
             @wraps(original)
             async def method(*args: Any, **options: Any) -> Any:
                 __tracebackhide__ = True
-                return await original(*cleaned(args, options), **options)
+                args, left = cleaned(args, options)
+                with noted(left):
+                    return await original(*args, **options)
 
         else:
 
             @wraps(original)
             def method(*args: Any, **options: Any) -> Any:
                 __tracebackhide__ = True
-                return original(*cleaned(args, options), **options)
+                args, left = cleaned(args, options)
+                with noted(left):
+                    return original(*args, **options)
 
         return method
 
@@ -104,6 +136,11 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any], 
 
 def _json(guard: Guard, value: Any) -> Any:
     return value if value is None else prepared(guard, value)
+
+
+def _last(guard: Guard, value: Any) -> Any:
+    """Clean a body whose bytes no other door will see."""
+    return prepared(guard, value, last=True)
 
 
 def _form(guard: Guard, value: Any) -> Any:
@@ -163,6 +200,47 @@ def _given(net: ClientNet) -> Callable[[Any], None]:
     return watch
 
 
+def _refusal(error: BaseException | None, told: str) -> BodyError | None:
+    """Give the refusal that an error of litellm's tells of, whatever stands between the two.
+
+    An error may also come after a refusal, as those of a Router's fallback do, and tell nothing of
+    it.
+    """
+    for _ in range(_CHAIN):
+        if isinstance(error, BodyError):
+            return error if str(error) in told else None
+        error = error and (error.__cause__ or error.__context__)
+    return None
+
+
+def _with_status(original: Any, current: Current) -> Any:
+    """Have an error that a provider's code makes of a refusal keep the refusal's status."""
+    signature = inspect.signature(original)
+
+    @wraps(original)
+    def __init__(*args: Any, **options: Any) -> None:  # noqa: N807
+        given = signature.bind(*args, **options)
+        message = str(given.arguments["message"])
+        refusal = _refusal(sys.exc_info()[1], message) if current() is not None else None
+        if refusal is not None:
+            given.arguments["status_code"] = refusal.status_code
+        original(*given.args, **given.kwargs)
+
+    return __init__
+
+
+def _tried_once(original: Any, current: Current) -> Any:
+    """Have a Router raise a refusal, since there are releases that try any 400 again."""
+
+    @wraps(original)
+    def should_retry_this_error(self: Any, error: Exception, *args: Any, **options: Any) -> Any:
+        if current() is not None and _refusal(error, str(error)) is not None:
+            raise error
+        return original(self, error, *args, **options)
+
+    return should_retry_this_error
+
+
 def hooks(net: ClientNet) -> tuple[Hook, ...]:
     """Give the table.
 
@@ -194,7 +272,14 @@ def hooks(net: ClientNet) -> tuple[Hook, ...]:
         Hook(
             _AIOHTTP,
             "_make_common_async_call",
-            _arguments(lambda _: None, data=_json),
+            _arguments(lambda _: None, data=_last),
             "aiohttp_openai's bodies, as objects",
+        ),
+        *(Hook(error, "__init__", _with_status, "refusals, which stay 400s") for error in _ERRORS),
+        Hook(
+            "litellm.router:Router",
+            "should_retry_this_error",
+            _tried_once,
+            "refusals, which are tried once",
         ),
     )

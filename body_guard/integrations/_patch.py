@@ -27,11 +27,13 @@ class Door:
         name: The place.
         hooked: Whether the guard stands there now.
         why: What it sees there; or why it does not stand there.
+        absent: Whether there is no such place in what is installed.
     """
 
     name: str
     hooked: bool
     why: str
+    absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,12 @@ class Patch:
         current: Gives the guard, or None when there is none.
     """
 
-    __slots__ = ("_current", "_original", "_ours", "_owner", "hook", "missing")
+    __slots__ = ("_current", "_original", "_ours", "_owner", "absent", "hook", "missing")
 
     def __init__(self, hook: Hook, current: Current) -> None:
         self.hook = hook
         self.missing = ""
+        self.absent = False
         self._current = current
         self._owner: Any = None
         self._original: Any = _ABSENT
@@ -87,20 +90,23 @@ class Patch:
         return self.applied and vars(self._owner).get(self.hook.name) is not self._ours
 
     def apply(self) -> None:
-        """Replace the name; say in `missing` why that cannot be done."""
+        """Replace the name; say in `missing` why that cannot be done, in `absent` if it is none."""
         if self.applied:
             return
+        self.absent = False
         module, _, inside = self.hook.owner.partition(":")
         try:
             self._owner = import_module(module)
         except ImportError as error:
             self.missing = f"cannot be imported: {type(error).__name__}"
+            self.absent = isinstance(error, ModuleNotFoundError)
             return
         if inside:
             self._owner = getattr(self._owner, inside, None)
         original = vars(self._owner).get(self.hook.name, _ABSENT) if self._owner else _ABSENT
         if original is _ABSENT:
             self.missing = "this release has no such name"
+            self.absent = True
             return
         self.missing = ""
         self._original = original
@@ -121,7 +127,8 @@ class Patch:
     def door(self) -> Door:
         """Say how this hook stands."""
         if not self.applied:
-            return Door(str(self.hook), False, self.missing or "not installed")
+            why = self.missing or "not installed"
+            return Door(str(self.hook), False, why, self.absent)
         above = "; a later patch sits on top" if self.covered else ""
         if self._current() is None:
             return Door(str(self.hook), False, f"passes through, since uninstalled{above}")

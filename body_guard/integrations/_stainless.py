@@ -22,8 +22,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
+from body_guard._audit import ENCODING_ERRORS, note
 from body_guard._doors import found_above, known_above
 from body_guard._guard import Guard
+from body_guard._reporting import deliver
+from body_guard._request import destination
 from body_guard.core.report import CLEAN
 from body_guard.integrations._encoding import encoded, pending, prepared
 from body_guard.integrations._patch import Hook
@@ -54,6 +57,9 @@ class _Cleaned(NamedTuple):
 #: Put down by ``_prepare_options``, taken up by the ``_build_request`` that follows it.
 _cleaned: Final[ContextVar[_Cleaned | None]] = ContextVar("body_guard_cleaned", default=None)
 
+#: The guard for the host that ``_build_request`` builds for, while the SDK encodes.
+_for_host: Final[ContextVar[Guard | None]] = ContextVar("body_guard_for_host", default=None)
+
 
 def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
     """Give the methods that a guarded class has of its own.
@@ -67,11 +73,11 @@ def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
         sdk: The SDK's package.
     """
 
-    def clean(options: Any) -> _Cleaned:
+    def clean(client: Any, options: Any) -> _Cleaned:
         __tracebackhide__ = True
         found: list[Report] = []
         with _waiting(found):
-            _clean(guard, options, sdk)
+            _clean(_destined(guard, client, options), options, sdk)
         return _Cleaned(_values(options), found)
 
     # Before the SDK's own, since AnthropicBedrock's makes a deep copy, and Azure's no super() call.
@@ -80,7 +86,7 @@ def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
         @wraps(original._prepare_options)
         async def _prepare_options(self: Any, options: Any) -> Any:
             __tracebackhide__ = True
-            cleaned = clean(options)
+            cleaned = clean(self, options)
             options = await original._prepare_options(self, options)
             _cleaned.set(cleaned)
             return options
@@ -90,7 +96,7 @@ def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
         @wraps(original._prepare_options)
         def _prepare_options(self: Any, options: Any) -> Any:
             __tracebackhide__ = True
-            cleaned = clean(options)
+            cleaned = clean(self, options)
             options = original._prepare_options(self, options)
             _cleaned.set(cleaned)
             return options
@@ -102,8 +108,8 @@ def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
         _cleaned.set(None)
         found = [] if earlier is None else earlier.found
         if earlier is None or not _are(_values(options), earlier.values):
-            found += clean(options).found  # the SDK's own hook has put in something else
-        with _waiting(found):
+            found += clean(self, options).found  # the SDK's own hook has put in something else
+        with _waiting(found), _audit(_destined(guard, self, options), options, found, sdk):
             request = original._build_request(self, options, *args, **more)
             # A stream is for the HTTP client's send, which may read it.
             known = known_above()
@@ -134,7 +140,7 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
             guard = current()
             if guard is None:
                 return original(obj)
-            return encoded(guard, original, obj, {}, convert_of(sdk))
+            return encoded(_for_host.get() or guard, original, obj, {}, convert_of(sdk))
 
         return openapi_dumps
 
@@ -145,11 +151,17 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
             guard = current()
             if guard is None:
                 return original(self, options, *args, **more)
-            with _waiting([]):
-                if options.files or convert_of(sdk) is None:  # else openapi_dumps will see it
-                    _clean(guard, options, sdk)
-                request = original(self, options, *args, **more)
-                guard_of(request, guard).judge(request, known_above())
+            found: list[Report] = []
+            there = _destined(guard, self, options)
+            token = _for_host.set(there)
+            try:
+                with _waiting(found), _audit(there, options, found, sdk):
+                    if options.files or convert_of(sdk) is None:  # else openapi_dumps will see it
+                        _clean(there, options, sdk)
+                    request = original(self, options, *args, **more)
+                    guard_of(request, guard).judge(request, known_above())
+            finally:
+                _for_host.reset(token)
             return request
 
         return _build_request
@@ -163,6 +175,33 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
             f"forms of {title}, as objects; all its requests, as bytes",
         ),
     )
+
+
+def _destined(guard: Guard, client: Any, options: Any) -> Guard:
+    """Give the guard for where a client is about to send."""
+    if not guard.policy.hosts:
+        return guard
+    return guard.at(destination(guard.library, client.base_url, (), {"url": options.url}))
+
+
+@contextmanager
+def _audit(guard: Guard, options: Any, found: list[Report], sdk: str) -> Iterator[None]:
+    """Let what an audit left in crash as it would, noted and told: there will be no request."""
+    __tracebackhide__ = True
+    try:
+        yield
+    except ENCODING_ERRORS as error:
+        if guard.policy.mode == "audit":
+            for value in _values(options):
+                if issubclass(type(value), (dict, list)):
+                    note(error, value, convert_of(sdk))
+            report = CLEAN
+            for each in found:
+                report += each.without(report)
+            found.clear()
+            if report.findings:
+                deliver(report, guard.policy, "")
+        raise
 
 
 @contextmanager

@@ -130,3 +130,104 @@ def test_more_pairs_than_a_report_lists() -> None:
     content, report = Sanitizer(POLICY).sanitize_bytes(b"&".join([b"_sentry_x=1"] * 1500), FORM)
     assert content == b""
     assert (len(report.findings), report.omitted) == (1000, 500)
+
+
+RULES = (
+    Rule("root", keys=("x",), scope=("/",)),
+    Rule("meta", keys=("x",), scope=("/metadata/**",), action="replace", replacement="g one"),
+    Rule("null", keys=("n",), action="replace"),
+    Rule("told", prefixes=("_",), exceptions=("/a/_meta",), action="report"),
+    Rule(
+        "seen",
+        keys=("s",),
+        action="replace",
+        replacement=lambda path, kind, value: f"{path} {kind} {len(value)}",
+        sees_value=True,
+    ),
+)
+
+SCOPED: dict[str, tuple[bytes, bytes, list[tuple[str, str, str]]]] = {
+    "root": (b"x=1&a[x]=2&b=3", b"a[x]=2&b=3", [("/x", "root", "remove")]),
+    "metadata": (
+        b"metadata[x]=1&x=2&metadata%5Ba%5D%5Bx%5D=%31&a[metadata][x]=4",
+        b"metadata[x]=g+one&metadata%5Ba%5D%5Bx%5D=g+one&a[metadata][x]=4",
+        [
+            ("/metadata/x", "meta", "replace"),
+            ("/x", "root", "remove"),
+            ("/metadata/a/x", "meta", "replace"),
+        ],
+    ),
+    "replaced-with-what-is-below": (
+        b"n=1&n[a][b]=2&c[n][d]=3",
+        b"n=null&n=null&c%5Bn%5D=null",
+        [("/n", "null", "replace"), ("/n", "null", "replace"), ("/c/n", "null", "replace")],
+    ),
+    "replaced-already": (b"metadata[x]=g%20one", b"metadata[x]=g%20one", []),
+    "reported": (b"_a=1&a[_meta]=2", b"_a=1&a[_meta]=2", [("/_a", "told", "report")]),
+    "reported-then-removed-below": (
+        b"_a[n]=1&_b[_c]=2",
+        b"_a[n]=null&_b[_c]=2",
+        [
+            ("/_a", "told", "report"),
+            ("/_a/n", "null", "replace"),
+            ("/_b", "told", "report"),
+            ("/_b/_c", "told", "report"),
+        ],
+    ),
+    "function": (b"s=a%20b", b"s=%2Fs+builtins.str+3", [("/s", "seen", "replace")]),
+}
+
+
+@pytest.mark.parametrize(("dirty", "clean", "found"), SCOPED.values(), ids=SCOPED)
+def test_pairs_have_places_and_actions(
+    dirty: bytes, clean: bytes, found: list[tuple[str, str, str]]
+) -> None:
+    """A pair stands where its brackets say; a replaced one keeps its name as it was spelled."""
+    content, report = Sanitizer(Policy(RULES, look_into=("form",))).sanitize_bytes(dirty, FORM)
+    assert content == clean
+    assert [(f.path, f.rule, f.action) for f in report.findings] == found
+    assert report.changed is (clean != dirty)
+    assert (content is dirty) is (clean == dirty)
+
+
+def test_parts_have_actions_and_their_bodies_places() -> None:
+    """The names stand at the root; the JSON of a part is a body of its own."""
+    length = FIELD.format("n") + "\r\nContent-Length: 1"
+    json_part = FIELD.format("{}") + "\r\nContent-Type: application/json"
+    dirty = (
+        part(length, "1")
+        + part(json_part.format("_j"), '{"x":1,"metadata":{"x":2},"a":{"x":3}}')
+        + part(FIELD.format("x"), "1")
+        + part(FIELD.format("s"), "a b")
+    )
+    clean = (
+        part(length.replace(": 1", ": 4"), "null")
+        + part(json_part.format("_j"), '{"metadata":{"x":"g one"},"a":{"x":3}}')
+        + part(FIELD.format("s"), "/s builtins.str 3")
+    )
+    policy = Policy(RULES, look_into=("multipart",))
+    content, report = Sanitizer(policy).sanitize_bytes(dirty + b"--b--", MULTIPART)
+    assert content == clean + b"--b--"
+    assert sorted((f.path, f.rule, f.action) for f in report.findings) == [
+        ("/_j", "told", "report"),
+        ("/_j/metadata/x", "meta", "replace"),
+        ("/_j/x", "root", "remove"),
+        ("/n", "null", "replace"),
+        ("/s", "seen", "replace"),
+        ("/x", "root", "remove"),
+    ]
+
+
+def test_a_part_without_an_end_can_be_replaced() -> None:
+    """What is cut off stays cut off."""
+    policy = Policy(RULES, look_into=("multipart",))
+    body = f"--b\r\n{FIELD.format('n')}\r\n\r\n1".encode()
+    content, _ = Sanitizer(policy).sanitize_bytes(body, MULTIPART)
+    assert content == f"--b\r\n{FIELD.format('n')}\r\n\r\nnull".encode()
+
+
+def test_what_stands_behind_the_last_delimiter_has_no_name() -> None:
+    """It is no part, so no rule takes it for the part of its index."""
+    policy = Policy((Rule("r", keys=("1",)),), look_into=("multipart",))
+    body = part(FIELD.format("a"), "x") + b"--b--\r\nepilogue"
+    assert Sanitizer(policy).sanitize_bytes(body, MULTIPART)[0] is body

@@ -85,9 +85,40 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"look_into": "form"},
         "look_into takes several strings; write ('form',).",
     ),
+    "mode": ({"mode": "watch"}, "mode is one of enforce, audit; got 'watch'."),
+    "hosts-one": (
+        {"hosts": Policy()},
+        "hosts takes a mapping, for example {'*.x.com': Policy(...)}.",
+    ),
+    "hosts-names": (
+        {"hosts": ("x.com",)},
+        "hosts takes a mapping, for example {'*.x.com': Policy(...)}.",
+    ),
+    "hosts-value": ({"hosts": {"x.com": "strict"}}, "hosts: 'x.com' needs a Policy, not str."),
+    "hosts-nested": (
+        {"hosts": {"x.com": Policy(hosts={"y.com": Policy()})}},
+        "hosts: the policy of 'x.com' has hosts of its own.",
+    ),
+    "hosts-twice": (
+        {"hosts": {"x.com": Policy(), "X.COM.": Policy()}},
+        "hosts: 'X.COM.' stands there twice.",
+    ),
     "look_into-unknown": (
         {"look_into": ("form", "forms")},
         "look_into is one of compressed, form, multipart; got 'forms'.",
+    ),
+    "schema": ({"schema": "opanai"}, "schema is one of openai, anthropic; got 'opanai'."),
+    "schema-rule": (
+        {"schema": "openai", "rules": (Rule("openai-schema", keys=("x",)),)},
+        "A rule is named 'openai-schema', as the findings of schema='openai' are.",
+    ),
+    "schema_action": (
+        {"schema_action": "replace"},
+        "schema_action is one of report, remove, reject; got 'replace'.",
+    ),
+    "stringified": (
+        {"stringified": "remove"},
+        "stringified is one of off, report, reject; got 'remove'.",
     ),
 }
 
@@ -116,6 +147,11 @@ def test_the_defaults() -> None:
     assert policy.on_error == "block"
     assert policy.on_report == ()
     assert policy.max_bytes == 536_870_912
+    assert policy.schema is None
+    assert policy.schema_action == "report"
+    assert policy.stringified == "off"
+    assert policy.mode == "enforce"
+    assert policy.hosts == ()
     assert policy == DEFAULT
 
 
@@ -139,6 +175,8 @@ EVERYTHING: dict[str, Any] = {
     "on_error": "send",
     "on_report": (collected, also),
     "max_bytes": 1,
+    "mode": "audit",
+    "hosts": {"*.x.com": Policy(mode="audit"), "y.com": Policy((), on_report=(also,))},
 }
 
 

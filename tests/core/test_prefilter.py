@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -95,6 +96,81 @@ def test_a_place_is_named_once() -> None:
     found = Prefilter(matcher).suspects(b'{"_x_y":1,"_xz":2}')
     assert found is not None
     assert list(found) == [1, 10]
+
+
+MANY = Prefilter(
+    Matcher(
+        (
+            *Policy().rules,
+            Rule("k", keys=("a", "ab", "abcdefghij", "abcdefghik", "x.y", "größe", "z\x1f", ",")),
+            Rule("p", prefixes=("litellm_", "abcdefgh_", "_", "\ud800")),
+        )
+    )
+)
+
+NAMED_BY_MANY = {
+    "each": (
+        b'{"a":1,"ab":2,"abcdefghij":3,"x.y":4,"litellm_z":5,"_q":6}',
+        [1, 7, 14, 29, 37, 51],
+    ),
+    "longer": (b'{"abc":1,"abcdefghil":2,"abcdefghijk":3,"xzy":4,"litellm":5}', None),
+    "within-a-prefix": (b'{"abcdefgh_":1,"abcdefgh":2}', [1]),
+    "of-both-rules": (b'{"_sentry_x":1}', [1]),
+    "in-values": (b'{"b":["a","_q"],"c":"litellm_z"}', None),
+    "quotes-that-overlap": (b'{"x":"y","a":1}', [9]),
+    "not-ascii": ('{"größe":1}'.encode(), [1]),
+    "control-character": (b'{"z\\u001f":1}', []),
+    "surrogate": (b'{"\xed\xa0\x80x":1}', [1]),
+}
+
+
+@pytest.mark.parametrize(("text", "places"), NAMED_BY_MANY.values(), ids=NAMED_BY_MANY)
+def test_many_names_are_one_search(text: bytes, places: list[int] | None) -> None:
+    """However they begin: one pattern, of bounded depth, finds where any may stand."""
+    found = MANY.suspects(text)
+    assert (None if found is None else list(found)) == places
+
+
+def test_names_of_any_length_and_number_compile() -> None:
+    """A pattern that told all of them apart would be nested too deeply for the compiler."""
+    keys = tuple("a" * length for length in range(1, 2000))
+    prefilter = Prefilter(Matcher((Rule("r", keys=keys),)))
+    text = b'{"' + b"a" * 1999 + b'":1,"' + b"a" * 2000 + b'":2}'
+    found = prefilter.suspects(text)
+    assert found is not None
+    assert list(found) == [1]
+
+
+_letters = st.text(st.sampled_from('ab_",\\:'), min_size=1, max_size=4)
+
+
+@given(
+    st.lists(_letters, max_size=4),
+    st.lists(_letters, max_size=3),
+    st.recursive(
+        _letters,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_letters, inner, max_size=3),
+        max_leaves=12,
+    ),
+)
+def test_as_reading_the_names_says(keys: list[str], prefixes: list[str], value: object) -> None:
+    """None only where no name is forbidden; and where each is that needs no escape."""
+    rules = (Rule("r", keys=tuple(keys), prefixes=tuple(prefixes)),) if keys or prefixes else ()
+    matcher = Matcher(rules)
+    names: list[str] = []
+
+    def collected(pairs: list[tuple[str, object]]) -> None:
+        names.extend(name for name, _ in pairs if matcher.key(name))
+
+    text = json.dumps(value, separators=(",", ":"))
+    json.loads(text, object_pairs_hook=collected)
+    found = Prefilter(matcher).suspects(text.encode())
+    if found is None:
+        assert names == []
+    else:
+        opened = [json.JSONDecoder().raw_decode(text, at)[0] for at in found]
+        plain = [name for name in names if not set(name) & {'"', "\\"}]
+        assert Counter(plain) <= Counter(opened)  # a string that looks like a name may be one more
 
 
 def spelled(draw: st.DrawFn, name: str) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from body_guard import Sanitizer
+from body_guard import Policy, Sanitizer, presets
 from body_guard.core.policy import DEFAULT
+from body_guard.core.preset_tables import PRESETS
+from body_guard.core.report import CLEAN
 from body_guard.core.rules import Matcher
 from body_guard.core.splice import splice
 
@@ -65,6 +68,45 @@ def test_nor_as_an_object() -> None:
         assert not report.findings
         expected = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         assert SANITIZER.encode(value)[0] == expected.encode()
+
+
+#: Recorded bodies that a preset changes, with the reason: none.
+CHANGED_BY_PRESETS: dict[str, str] = {}
+
+
+def test_nor_with_every_preset_on() -> None:
+    """As bytes and as objects: what a preset takes out is nothing that providers are sent."""
+    sanitizer = Sanitizer(Policy(presets(*PRESETS)))
+    for record, (raw, content_type, value) in zip(RECORDS, BODIES, strict=True):
+        if record["cassette"] in CHANGED_BY_PRESETS:
+            continue
+        content = raw.encode()
+        clean, report = sanitizer.sanitize_bytes(content, content_type)
+        assert clean is content
+        assert not report.findings
+        assert sanitizer.sanitize(value) == (value, CLEAN)
+
+
+@pytest.mark.parametrize(
+    ("schema", "host", "bodies", "found"),
+    [
+        # A reply's member, sent back in the history: what a schema is there to report.
+        ("openai", "api.openai.com", 290, {"/messages/1/annotations": 3}),
+        ("anthropic", "api.anthropic.com", 27, {}),
+    ],
+)
+def test_what_providers_are_sent_they_know(
+    schema: Any, host: str, bodies: int, found: dict[str, int]
+) -> None:
+    """The snapshot of a provider's API against what its users sent it; no object was stringified."""
+    sanitizer = Sanitizer(Policy(schema=schema, stringified="report"))
+    reports = [
+        sanitizer.sanitize_bytes(record["raw"].encode(), record["content_type"])[1]
+        for record in RECORDS
+        if record["host"] == host
+    ]
+    assert len(reports) == bodies
+    assert Counter(finding.path for report in reports for finding in report.findings) == found
 
 
 PROSE = [

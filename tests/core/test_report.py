@@ -279,3 +279,30 @@ def test_paths_nobody_will_read_are_not_made(how: str, monkeypatch: pytest.Monke
     assert report.findings[1].path == "/a" * 32 + "/...5001 levels"
     assert report.findings[999].path == "/a" * 32 + "/...5001 levels"
     assert len(made) < 200_000
+
+
+def test_sums_keep_mode_refusal_host_and_time() -> None:
+    """Of the later look, of whichever said so, and of both."""
+    first = Report((Finding("/a", "r", "remove"),), mode="enforce", host="h", seconds=1.0)
+    later = Report((), mode="audit", refused="BodyRejectedError", seconds=2.0)
+    joined = first + later
+    assert (joined.mode, joined.refused, joined.host, joined.seconds) == (
+        "audit",
+        "BodyRejectedError",
+        "h",
+        3.0,
+    )
+
+
+def test_what_is_compared_is_what_was_found() -> None:
+    """Where and how long are no part of it; the mode is."""
+    assert Report(host="a", seconds=1.0, refused="x") == Report()
+    assert Report(mode="audit") != Report()
+
+
+def test_without_leaves_what_another_does_not_tell() -> None:
+    """By place and rule, whatever the type: bytes have none."""
+    one, two = Finding("/a", "r", "remove", "builtins.int"), Finding("/b", "r", "remove")
+    report = Report((one, two), omitted=3)
+    assert report.without(Report((Finding("/a", "r", "remove"),))) == Report((two,), omitted=3)
+    assert report.without(Report()) is report

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import pathlib
 import pickle
 import re
 from typing import Any
@@ -13,6 +15,14 @@ from body_guard import PolicyError, Rule
 from body_guard.core.rules import RESERVED, Matcher
 
 from hostile import HostileMeta, Span, hostile_class
+
+
+class Unhashable:
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self, path: str, kind: str) -> None:
+        """Do nothing."""
+
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no-name": ({"name": "", "keys": ("a",)}, "A rule needs a name, a non-empty string; got ''."),
@@ -77,6 +87,76 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"name": "r", "keys": ("a",), "action": []},
         "Rule 'r': action [] is none of ('remove', 'replace', 'reject', 'report').",
     ),
+    "scope-str": (
+        {"name": "r", "keys": ("a",), "scope": "/metadata"},
+        "Rule 'r': scope takes several strings; write ('/metadata',).",
+    ),
+    "scope-none": (
+        {"name": "r", "keys": ("a",), "scope": None},
+        "Rule 'r': scope takes strings, for example ('/metadata/**',).",
+    ),
+    "scope-empty": (
+        {"name": "r", "keys": ("a",), "scope": ()},
+        "Rule 'r' holds nowhere: scope is empty.",
+    ),
+    "scope-without-slash": (
+        {"name": "r", "keys": ("a",), "scope": ("/", "metadata")},
+        "Rule 'r': scope 'metadata' begins with no slash.",
+    ),
+    "scope-empty-segment": (
+        {"name": "r", "keys": ("a",), "scope": ("/a//b",)},
+        "Rule 'r': scope '/a//b' has an empty segment.",
+    ),
+    "scope-asterisk": (
+        {"name": "r", "keys": ("a",), "scope": ("/a*",)},
+        "Rule 'r': scope '/a*' has the segment 'a*'; * and ** stand for whole segments, not "
+        "within one.",
+    ),
+    "scope-three-asterisks": (
+        {"name": "r", "keys": ("a",), "scope": ("***",)},
+        "Rule 'r': scope '***' has the segment '***'; * and ** stand for whole segments, not "
+        "within one.",
+    ),
+    "exceptions-str": (
+        {"name": "r", "keys": ("a",), "exceptions": "/a"},
+        "Rule 'r': exceptions takes several strings; write ('/a',).",
+    ),
+    "exceptions-tilde": (
+        {"name": "r", "keys": ("a",), "exceptions": ("/a~b",)},
+        "Rule 'r': exceptions '/a~b' has a ~ that is neither ~0 nor ~1.",
+    ),
+    "exceptions-everything": (
+        {"name": "r", "keys": ("a",), "exceptions": ("/**/**",)},
+        "Rule 'r': exceptions '/**/**' excepts all.",
+    ),
+    "protect": (
+        {"name": "r", "keys": ("a",), "protect": "yes"},
+        "Rule 'r': protect takes True or False.",
+    ),
+    "sees-value": (
+        {"name": "r", "keys": ("a",), "action": "replace", "sees_value": 1},
+        "Rule 'r': sees_value takes True or False.",
+    ),
+    "sees-value-of-a-constant": (
+        {"name": "r", "keys": ("a",), "action": "replace", "sees_value": True},
+        "Rule 'r': sees_value goes with a replacement function.",
+    ),
+    "replacement-to-remove": (
+        {"name": "r", "keys": ("a",), "replacement": "b"},
+        "Rule 'r': a replacement goes with action 'replace', not 'remove'.",
+    ),
+    "replacement-unhashable": (
+        {"name": "r", "keys": ("a",), "action": "replace", "replacement": Unhashable()},
+        "Rule 'r': replacement takes a hashable function: a policy is compared and cached.",
+    ),
+    **{
+        f"replacement-{kind}": (
+            {"name": "r", "keys": ("a",), "action": "replace", "replacement": value},
+            "Rule 'r': replacement takes a string, number, boolean or None that JSON can write, "
+            f"or a function, not {kind}.",
+        )
+        for kind, value in (("list", []), ("dict", {}), ("bytes", b""), ("float", math.nan))
+    },
     **{
         f"type-{name}": (
             {"name": "r", "types": (name,)},
@@ -125,6 +205,7 @@ def test_the_names_of_built_in_findings_are_taken() -> None:
         "malformed",
         "non-finite",
         "size",
+        "stringified",
         "surrogate",
         "unserializable",
     ]
@@ -144,6 +225,34 @@ def test_a_rule_is_a_value() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         rule.name = "s"  # type: ignore[misc]
     assert (rule.action, rule.evidence) == ("remove", "")
+
+
+def test_rules_with_a_place_are_values_too() -> None:
+    """With lists made tuples, and a function that can be found again by its name."""
+    rule = Rule(
+        "r",
+        keys=("a",),
+        action="replace",
+        scope=["/", "/a/**"],  # type: ignore[arg-type]
+        exceptions=["/a/b"],  # type: ignore[arg-type]
+        protect=True,
+        replacement=pathlib.PurePosixPath,
+        sees_value=True,
+    )
+    assert (rule.scope, rule.exceptions) == (("/", "/a/**"), ("/a/b",))
+    copy = pickle.loads(pickle.dumps(rule))  # noqa: S301 - our own pickle
+    assert copy == rule
+    assert hash(copy) == hash(rule)
+    assert rule != dataclasses.replace(rule, scope=("/",))
+    assert rule != "r"
+
+
+def test_replacements_that_python_calls_equal_are_not() -> None:
+    """1, 1.0 and True are three bodies; a cache keyed by the rule must not mix them up."""
+    values = (0, 0.0, -0.0, False, "0", None)
+    rules = [Rule("r", keys=("a",), action="replace", replacement=value) for value in values]
+    assert len(set(rules)) == len(values)
+    assert rules[0] == Rule("r", keys=("a",), action="replace", replacement=0)
 
 
 FIRST = Rule("first", keys=("a", "both"), prefixes=("_x_",))
@@ -187,6 +296,8 @@ def test_all_names_are_collected_once() -> None:
     """For one look at a member's name."""
     assert MATCHER.prefixes == ("_x_", "_x_y", "_z")
     assert MATCHER.keys == {"a", "both", "_x_exact", "ü"}
+    assert MATCHER.starts == {"_x_"}
+    assert MATCHER.short == ("_z",)
     assert Matcher((FIRST, Rule("again", prefixes=("_x_",)))).prefixes == ("_x_",)
     empty = Matcher(())
     assert (empty.prefixes, empty.keys, empty.key("a"), empty.type(int)) == ((), set(), None, None)
@@ -213,3 +324,127 @@ def test_a_hostile_class_is_matched_without_being_asked() -> None:
     rule = Rule("r", types=("stranger.Hostile",))
     found = Matcher((rule,)).type(hostile_class(object, HostileMeta))
     assert found is rule
+
+
+EXPLAINED = Matcher(
+    (
+        Rule("root", keys=("a", "x"), scope=("/", "/b/**")),
+        Rule("spans", types=("m.Span", "m.Other"), scope=("/", "/metadata/**")),
+        Rule("private", prefixes=("a", "_"), exceptions=("**/_meta",), protect=True),
+        Rule("both", keys=("x",), types=("m.Span",)),
+    )
+)
+
+UNNAMED = "none of its keys or prefixes matches the name"
+SPANS = "would fire for a value of type m.Span, m.Other"
+
+EXPLANATIONS: dict[str, tuple[str, list[tuple[bool, str]]]] = {
+    "first": (
+        "/a",
+        [
+            (True, "the key 'a'"),
+            (False, SPANS),
+            (False, "rule 'root' comes first"),
+            (False, "would fire for a value of type m.Span"),
+        ],
+    ),
+    "out-of-scope": (
+        "/metadata/c/ab",
+        [
+            (False, UNNAMED),
+            (False, SPANS),
+            (True, "the prefix 'a'"),
+            (False, "would fire for a value of type m.Span"),
+        ],
+    ),
+    "below": (
+        "/c/a",
+        [
+            (False, "its scope is /, /b/**"),
+            (False, "its scope is /, /metadata/**"),
+            (True, "the prefix 'a'"),
+            (False, "would fire for a value of type m.Span"),
+        ],
+    ),
+    "excepted": (
+        "/b/_meta",
+        [
+            (False, UNNAMED),
+            (False, "its scope is /, /metadata/**"),
+            (False, "excepted by **/_meta"),
+            (False, "would fire for a value of type m.Span"),
+        ],
+    ),
+    "protected": (
+        "/tools/0/input_schema/properties/_x",
+        [
+            (False, UNNAMED),
+            (False, "its scope is /, /metadata/**"),
+            (
+                False,
+                "protected by **/tools/**/properties: JSON Schema properties; tools of OpenAI, "
+                "Anthropic, Gemini, Bedrock; hosted MCP tools",
+            ),
+            (False, "would fire for a value of type m.Span"),
+        ],
+    ),
+    "named-though-of-any-type": (
+        "/z/x",
+        [
+            (False, "its scope is /, /b/**"),
+            (False, "its scope is /, /metadata/**"),
+            (False, UNNAMED),
+            (True, "the key 'x'"),
+        ],
+    ),
+    "the-body": (
+        "",
+        [
+            (False, UNNAMED),
+            (False, "its scope is /, /metadata/**"),
+            (False, UNNAMED),
+            (False, "would fire for a value of type m.Span"),
+        ],
+    ),
+    "escaped": (
+        "/b/~01~1/a",
+        [
+            (True, "the key 'a'"),
+            (False, "its scope is /, /metadata/**"),
+            (False, "rule 'root' comes first"),
+            (False, "would fire for a value of type m.Span"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("pointer", "rows"), EXPLANATIONS.values(), ids=EXPLANATIONS)
+def test_what_becomes_of_each_rule_at_a_place(pointer: str, rows: list[tuple[bool, str]]) -> None:
+    """In order: one fires at the most, and each other says why it does not."""
+    judged = EXPLAINED.explain(pointer)
+    assert [row.rule.name for row in judged] == ["root", "spans", "private", "both"]
+    assert [(row.fires, row.why) for row in judged] == rows
+
+
+def test_only_a_pointer_can_be_explained() -> None:
+    """What is none is refused with the reason."""
+    with pytest.raises(ValueError, match="begins with no slash"):
+        EXPLAINED.explain("metadata/a")
+
+
+def test_all_rules_that_match_are_given_in_order() -> None:
+    """Since the first may not hold at a place; nothing is looked up for a name that none has."""
+    found = EXPLAINED.named("a")
+    assert [placed.rule.name for placed in found] == ["root", "private"]
+    assert EXPLAINED.named("b") == ()
+    start = EXPLAINED.places.start
+    assert EXPLAINED.first("a", start, EXPLAINED.places.below(start, "a")) is found[0].rule
+    assert EXPLAINED.first("b", start, EXPLAINED.places.below(start, "b")) is None
+
+
+def test_a_matcher_knows_whether_it_takes_anything() -> None:
+    """One that only reports need not refuse what it cannot read."""
+    told = Rule("r", keys=("a",), action="report")
+    assert Matcher((told,)).only_reports
+    assert Matcher(()).only_reports
+    assert not Matcher((told, FIRST)).only_reports

@@ -171,6 +171,17 @@ def test_a_sanitizer_is_built_once_for_a_policy() -> None:
     assert Sanitizer(policy := Policy(max_bytes=5)).policy is policy
 
 
+def test_sanitizers_are_found_by_identity_within_a_bound() -> None:
+    """Hashing many rules costs more than a small body; a policy per request must not pile up."""
+    policy = Policy(max_bytes=78)
+    first = sanitizer_for(policy)
+    assert sanitizer_for(policy) is first
+    for number in range(module._MOST_KNOWN):
+        assert sanitizer_for(Policy(max_bytes=1000 + number)).policy.max_bytes == 1000 + number
+        assert len(module._known) <= module._MOST_KNOWN
+    assert sanitizer_for(policy).policy == policy
+
+
 def test_prepare_gives_what_another_encoder_may_write() -> None:
     """As sanitize; but what a container says of itself has taken its place."""
 

@@ -1158,6 +1158,24 @@ def test_containers_without_end_are_a_limit(
         Sanitizer(Policy(convert=convert)).sanitize([body])
 
 
+@pytest.mark.parametrize(
+    ("body", "convert"),
+    [
+        (Nest([1]), None),
+        ([object() for _ in range(11)], lambda value: []),
+        ([Listing([1]) for _ in range(11)], None),
+    ],
+    ids=["nest", "converted", "side-by-side"],
+)
+def test_made_up_containers_have_a_bound_of_their_own(
+    body: Any, convert: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container takes far more memory than an item, so fewer of them are followed."""
+    monkeypatch.setattr(module, "_MOST_MADE_UP_CONTAINERS", 10)
+    with pytest.raises(BodyLimitError, match="gave more than 10 containers"):
+        Sanitizer(Policy(convert=convert)).sanitize([body])
+
+
 class Counted(list):  # type: ignore[type-arg]
     given = 0
 
@@ -1633,7 +1651,7 @@ def test_a_forbidden_type_as_the_whole_body_is_refused() -> None:
     policy = Policy((Rule("bag", types=(f"{__name__}.Bag",)),))
     with pytest.raises(BodyRejectedError) as caught:
         Sanitizer(policy).encode(Bag(a=1))
-    assert findings(caught.value.report) == [("", "bag", "reject", f"{__name__}.Bag", "", "")]
+    assert findings(caught.value.report) == [("", "bag", "reject", f"{__name__}.Bag", __name__, "")]
 
 
 def test_what_convert_returns_is_held_against_type_rules() -> None:
@@ -1641,7 +1659,7 @@ def test_what_convert_returns_is_held_against_type_rules() -> None:
     policy = Policy((Rule("bag", types=(f"{__name__}.Bag",)),), convert=lambda value: Bag(a=1))
     content, report = Sanitizer(policy).encode({"x": object(), "y": 1})
     assert content == b'{"y":1}'
-    assert findings(report) == [("/x", "bag", "remove", f"{__name__}.Bag", "", "")]
+    assert findings(report) == [("/x", "bag", "remove", f"{__name__}.Bag", __name__, "")]
 
 
 def test_a_rejecting_rule_lists_all_offenders() -> None:

@@ -28,6 +28,7 @@ from body_guard import (
     SignedBodyError,
     collect,
     guard,
+    presets,
     sanitize,
     sanitize_bytes,
     unguard,
@@ -51,7 +52,7 @@ def told(report: Report) -> None:
 
 
 policy = Policy(
-    rules=(Rule("mine", keys=("secret",), action="reject"), *Policy().rules),
+    rules=(Rule("mine", keys=("secret",), action="reject"), *presets("sentry", "litellm")),
     unserializable="reject",
     convert=body_guard.convert.jsonable,
     on_error="block",
@@ -60,6 +61,9 @@ policy = Policy(
     on_limit="send",
     buffer=65_536,
     look_into=("form", "multipart", "compressed"),
+    schema="anthropic",
+    schema_action="remove",
+    stringified="report",
 )
 
 client: httpx.Client = GuardedClient(
@@ -85,6 +89,7 @@ async def asynchronous() -> None:
 
 assert_type(guard(httpx.Client(), policy), httpx.Client)
 assert_type(unguard(guard(httpx.AsyncClient())), httpx.AsyncClient)
+assert_type(presets("sentry"), "tuple[Rule, ...]")
 assert_type(sanitize({"a": 1}), "tuple[object, Report]")
 assert_type(sanitize_bytes(b"{}", "application/json", policy), "tuple[bytes, Report]")
 assert_type(Sanitizer(policy).encode({}), "tuple[bytes, Report]")
@@ -96,5 +101,6 @@ convert: Callable[[Any], object] = body_guard.convert.jsonable
 
 GuardedClient(verfy=False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 GuardedClient(timeout="soon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+Policy(schema="gemini")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Policy(unserializable="keep")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 GuardedTransport(httpx.AsyncHTTPTransport())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,85 @@
+"""``body-guard policy check`` and ``explain``: what a policy file says, and what it does where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from body_guard.core.errors import PolicyError
+from body_guard.core.policy import Policy
+from body_guard.core.presets import SENTRY
+from body_guard.core.rules import Matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["policy"]
+
+_WOULD: Final = {
+    "remove": "takes out",
+    "replace": "replaces",
+    "reject": "refuses the body for",
+    "report": "reports, and leaves,",
+}
+
+
+@click.group()
+def policy() -> None:
+    """Check a policy file, and ask what its rules do at a place."""
+
+
+@policy.command()
+@click.argument("file")
+def check(file: str) -> None:
+    """Read the policy in FILE and say what it comes to.
+
+    The exit code is 0 when it makes sense, and 1, with file, key and reason, when it does not.
+    """
+    loaded = _loaded(file)
+    click.echo(f"{file}: ok")
+    click.echo("\n".join(_summary(loaded)))
+    for host, own in dict(loaded.hosts).items():
+        click.echo(f"{host}:")
+        click.echo("\n".join(_summary(own)))
+
+
+@policy.command()
+@click.argument("file")
+@click.argument("pointer")
+@click.option("--host", default="", help="Where the body goes: its policy is asked.")
+def explain(file: str, pointer: str, host: str) -> None:
+    """Say which rule of the policy in FILE would fire at POINTER, and why, and why no other.
+
+    POINTER is an RFC 6901 pointer of a member: /metadata/x. The exit code is 0 when it is one and
+    the policy makes sense, whether a rule fires or not.
+    """
+    asked = _loaded(file).for_host(host)
+    try:
+        judged = Matcher(asked.rules).explain(pointer)
+    except ValueError as error:
+        raise click.UsageError(f"{pointer!r} is no pointer: {error}.") from None
+    audit = ", in an audit only in the report" if asked.mode == "audit" else ""
+    fires = [row.rule for row in judged if row.fires]
+    for rule in fires:
+        whose = f", of {rule.owner}" if rule.owner else ""
+        click.echo(f"rule {rule.name} {_WOULD[rule.action]} {pointer}{whose}{audit}")
+    if not fires:
+        click.echo(f"no rule fires at {pointer} by its name")
+    for row in judged:
+        click.echo(f"  {row.rule.name}: {'fires' if row.fires else 'no'}, {row.why}")
+
+
+def _loaded(file: str) -> Policy:
+    try:
+        return Policy.load(file)
+    except PolicyError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _summary(policy: Policy) -> Iterator[str]:
+    yield f"  mode: {policy.mode}"
+    rules = [f"{rule.name} ({rule.action})" for rule in policy.rules]
+    yield f"  rules: {', '.join(rules) or 'none'}"
+    if not set(SENTRY) & set(policy.rules):
+        yield '  the preset sentry is not among them; presets = ["sentry"] adds it'

@@ -1,0 +1,72 @@
+"""``body-guard presets``: what the built-in rules match, and where, and what shows the leak."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from body_guard.core.errors import PolicyError
+from body_guard.core.preset_tables import PRESETS
+from body_guard.core.presets import SENTRY, preset
+
+if TYPE_CHECKING:
+    from body_guard.core.rules import Rule
+
+__all__ = ["presets"]
+
+
+@click.command()
+@click.argument("name", required=False)
+def presets(name: str | None) -> None:
+    """Print the built-in presets, or the rules of the one NAMEd.
+
+    With each rule: what it matches and where, who puts it there, and the issue or source that
+    shows the leak. The exit code is 2 when there is no such preset.
+    """
+    console = Console(soft_wrap=False)
+    if name is None:
+        console.print(_overview())
+        return
+    try:
+        rules = preset(name)
+    except PolicyError as error:
+        raise click.UsageError(str(error)) from None
+    for rule in rules:
+        console.print(_described(rule))
+
+
+def _overview() -> Table:
+    table = Table("preset", "rules", "names", "owner", "", box=None)
+    for name, rules in PRESETS.items():
+        names = sum(len(_matched(rule)) for rule in rules)
+        owners = ", ".join(dict.fromkeys(rule.owner for rule in rules))
+        default = "on by default" if rules is SENTRY else ""
+        table.add_row(name, str(len(rules)), str(names), owners, default)
+    return table
+
+
+def _described(rule: Rule) -> Table:
+    table = Table(box=None, show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    zones = "; not in JSON Schema properties, tool arguments, text" if rule.protect else ""
+    rows = {
+        "rule": rule.name,
+        "matches": " ".join(_matched(rule)),
+        "where": " ".join(rule.scope) + zones,
+        "except": " ".join(rule.exceptions),
+        "action": rule.action,
+        "owner": rule.owner,
+        "evidence": rule.evidence,
+    }
+    for label, text in rows.items():
+        if text:
+            table.add_row(label, text)
+    return table
+
+
+def _matched(rule: Rule) -> tuple[str, ...]:
+    return (*rule.keys, *(f"{prefix}*" for prefix in rule.prefixes), *rule.types)

@@ -1,0 +1,77 @@
+"""Host patterns: ``api.x.com``, ``*.x.com`` and IP addresses, compared as they are on the wire."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Final
+
+from body_guard.core.errors import PolicyError
+
+__all__ = ["canonical", "checked", "matches"]
+
+#: The label behind the last dot is not a number: that would be an IPv4 address, or part of one.
+_NAME: Final = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_-]{1,63}\.)*(?![0-9]+\Z)[a-z0-9_-]{1,63}\Z")
+
+
+def canonical(host: str) -> str:
+    """Give a host as it is compared: lower case, no trailing dot, in ASCII (IDNA 2008, as httpx).
+
+    Args:
+        host: Of a URL, decoded or not, an IPv6 address with its brackets or without.
+
+    Returns:
+        The canonical form; what cannot be one is given back in lower case, and matches nothing.
+    """
+    host = host.lower()
+    if not host.isascii():
+        import idna  # httpx stands on it; most hosts do not need it
+
+        try:
+            host = idna.encode(host).decode()
+        except idna.IDNAError:
+            return host
+    host = host.removesuffix(".")
+    if ":" in host:
+        try:
+            return ip_address(host.removeprefix("[").removesuffix("]")).compressed
+        except ValueError:
+            return host
+    return host
+
+
+def checked(pattern: object) -> str:
+    """Give the canonical form of a pattern.
+
+    Raises:
+        PolicyError: It is none.
+    """
+    if isinstance(pattern, str):
+        wildcard = pattern.startswith("*.")
+        host = canonical(pattern[2:] if wildcard else pattern)
+        if _NAME.match(host):
+            return f"*.{host}" if wildcard else host
+        if not wildcard and _is_address(host):
+            return host
+    raise PolicyError(
+        f"hosts: {pattern!r} is no pattern; write a host (api.x.com), all hosts below one "
+        "(*.x.com) or an IP address, without scheme, port or path."
+    )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def matches(pattern: str, host: str) -> bool:
+    """Tell whether a host is what a pattern means; both canonical.
+
+    ``*.x.com`` is every host below ``x.com``, at any depth, and not ``x.com`` itself.
+    """
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:]) and len(host) >= len(pattern)
+    return host == pattern

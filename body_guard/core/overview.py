@@ -1,0 +1,64 @@
+"""The look at a body as a whole that a policy may ask for: its schema, its stringified objects.
+
+It comes after the rules have been applied, on what is left, and gives rules of its own where
+something is amiss; so taking out is left to the walk and the splice, and a body in order costs a
+look and no more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from body_guard.core.parsed import parsed
+from body_guard.core.report import CLEAN
+from body_guard.core.schema import schema_of
+from body_guard.core.stringified import find, may_hold
+
+if TYPE_CHECKING:
+    from body_guard.core.policy import Policy
+    from body_guard.core.report import Report
+    from body_guard.core.rules import Rule
+
+__all__ = ["Overview"]
+
+
+class Overview:
+    """What a policy asks of a body as a whole.
+
+    Args:
+        policy: With ``schema`` or ``stringified``.
+    """
+
+    __slots__ = ("_policy", "_schema")
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._schema = None if policy.schema is None else schema_of(policy.schema)
+
+    def of_value(self, value: object) -> tuple[tuple[Rule, ...], Report]:
+        """Look at a value that json can write.
+
+        Returns:
+            Rules for the members that the schema does not know, and a report of the stringified
+            objects; of action ``reject`` where the body may not leave for them.
+        """
+        rules: tuple[Rule, ...] = ()
+        if self._schema is not None:
+            rules = self._schema.strangers(value, self._policy.schema_action)
+        if self._policy.stringified == "off":
+            return rules, CLEAN
+        return rules, find(value, self._policy.stringified)
+
+    def of_text(self, text: bytes) -> tuple[tuple[Rule, ...], Report]:
+        """Look at JSON text in UTF-8, without a byte order mark; find nothing in what is no JSON.
+
+        Raises:
+            RecursionError: It is nested too deeply.
+        """
+        if self._schema is None and not may_hold(text):
+            return (), CLEAN
+        try:
+            value = parsed(text)
+        except ValueError:  # also lines of JSON, and what only looked like it
+            return (), CLEAN
+        return self.of_value(value)

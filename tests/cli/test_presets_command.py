@@ -1,0 +1,62 @@
+"""``body-guard presets``."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner, Result
+
+from body_guard.cli.commands import group
+from body_guard.core.preset_tables import PRESETS
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(group, ["presets", *arguments], env={"COLUMNS": "200"})
+
+
+def test_all_are_listed() -> None:
+    """A row for each, with how much is in it, whose it is, and which one is on."""
+    done = run()
+    assert done.exit_code == 0
+    heading, *rows = [line.split() for line in done.output.splitlines()]
+    assert heading == ["preset", "rules", "names", "owner"]
+    assert [row[0] for row in rows] == list(PRESETS)
+    assert rows[0] == ["sentry", "1", "2", "sentry-sdk", "on", "by", "default"]
+    assert ["opentelemetry", "2", "7", "opentelemetry-api"] in rows
+
+
+def test_one_is_shown_whole() -> None:
+    """What each of its rules matches and where, whose that is, and what shows the leak."""
+    done = run("generic-private")
+    assert done.exit_code == 0
+    assert [line.rstrip() for line in done.output.splitlines()] == [
+        " rule      generic-private",
+        " matches   _*",
+        " where     / /metadata/** /litellm_metadata/** /messages/*; "
+        "not in JSON Schema properties, tool arguments, text",
+        " except    **/_meta",
+        " action    remove",
+        " evidence  https://github.com/Shelpuk/kitty-bridge/pull/47",
+    ]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_name_of_it_is_shown(name: str) -> None:
+    """Keys, prefixes and types, owner and evidence of every rule."""
+    words = run(name).output.split()
+    for rule in PRESETS[name]:
+        shown = {rule.name, *rule.keys, *rule.types, *(f"{prefix}*" for prefix in rule.prefixes)}
+        assert shown | {*rule.owner.split(), *rule.evidence.split()} <= set(words)
+
+
+def test_sentrys_reaches_everywhere() -> None:
+    """The one that keeps out of no zone says so by not saying it."""
+    assert " where     **\n" in "\n".join(
+        line.rstrip() for line in run("sentry").output.splitlines()
+    )
+
+
+def test_a_name_that_is_none() -> None:
+    """Exit code 2, and the nearest right spelling."""
+    done = run("langfusee")
+    assert done.exit_code == 2
+    assert "There is no preset 'langfusee'; did you mean 'langfuse'?" in done.output

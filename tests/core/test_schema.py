@@ -1,0 +1,203 @@
+"""What a provider's API knows: the members of a body that it does not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from body_guard import BodyLimitError, BodyRejectedError, Finding, Policy, Report, Sanitizer
+
+CHAT = {
+    "model": "m",
+    "temperature": 0.5,
+    "tools": [{"type": "function", "function": {"name": "f", "parameters": {"anything": 1}}}],
+    "metadata": {"any": "string"},
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "hi", "deeper": 1}]},
+        {"role": "assistant", "tool_calls": [{"id": "1", "anything": 2}]},
+        {"role": "tool", "tool_call_id": "1", "content": "x"},
+    ],
+}
+CLAUDE = {
+    "model": "m",
+    "max_tokens": 1,
+    "system": [{"type": "text", "text": "s"}],
+    "metadata": {"user_id": "u"},
+    "messages": [{"role": "user", "content": [{"type": "image", "anything": 1}]}],
+}
+
+CLEAN = [
+    pytest.param("openai", CHAT, id="chat"),
+    pytest.param("openai", {"input": "text", "model": "m", "voice": "v"}, id="speech"),
+    pytest.param("openai", {"input": ["a", [1]], "dimensions": 3}, id="embeddings"),
+    pytest.param(
+        "openai", {"input": [{"role": "user", "content": "x"}], "text": {}}, id="responses"
+    ),
+    pytest.param("openai", {"prompt": {"id": "p", "variables": {"x": 1}}}, id="prompt object"),
+    pytest.param("openai", {**CHAT, "data_sources": []}, id="Azure"),
+    pytest.param("anthropic", CLAUDE, id="messages"),
+    pytest.param("anthropic", {**CLAUDE, "anthropic_version": "bedrock"}, id="Bedrock"),
+    pytest.param("openai", {"anything": 1}, id="no call of a model"),
+    pytest.param("openai", [1], id="no object"),
+    pytest.param("openai", {"messages": "text", "metadata": None}, id="of other types"),
+    pytest.param(
+        "anthropic", {"messages": [1, None, "x"], "metadata": 1}, id="of other types still"
+    ),
+]
+
+
+@pytest.mark.parametrize(("schema", "body"), CLEAN)
+def test_what_the_api_knows_passes(schema: Any, body: object) -> None:
+    """The same object, the same bytes, and nothing found, deeper members left alone."""
+    sanitizer = Sanitizer(Policy(schema=schema, schema_action="remove"))
+    clean, report = sanitizer.sanitize(body)
+    assert clean is body
+    assert report == Report()
+    content = json.dumps(body).encode()
+    clean, report = sanitizer.sanitize_bytes(content, "application/json")
+    assert clean is content
+    assert report == Report()
+
+
+STRAYS = [
+    pytest.param("openai", {**CHAT, "_custom_leak": 1}, ["/_custom_leak"], id="root"),
+    pytest.param("openai", {**CHAT, "traceparent": "00"}, ["/traceparent"], id="trace header"),
+    pytest.param(
+        "openai",
+        {
+            "messages": [
+                {"role": "user", "content": "x", "_private": 1, "provider_specific_fields": {}}
+            ]
+        },
+        ["/messages/0/_private", "/messages/0/provider_specific_fields"],
+        id="message",
+    ),
+    pytest.param(
+        "openai",
+        {"input": [{"type": "message", "valid": True}]},
+        ["/input/0/valid"],
+        id="input item",
+    ),
+    pytest.param(
+        "openai", {"prompt": "x", "litellm_call_id": 1}, ["/litellm_call_id"], id="completion"
+    ),
+    pytest.param(
+        "anthropic",
+        {**CLAUDE, "metadata": {"user_id": "u", "_latency_per_deployment": {}}},
+        ["/metadata/_latency_per_deployment"],
+        id="metadata",
+    ),
+    pytest.param("anthropic", {**CLAUDE, "input": 1}, ["/input"], id="another API's member"),
+]
+
+
+@pytest.mark.parametrize(("schema", "body", "paths"), STRAYS)
+@pytest.mark.parametrize("action", ["report", "remove", "reject"])
+def test_what_it_does_not_know_is_found(
+    schema: Any, body: dict[str, Any], paths: list[str], action: Any
+) -> None:
+    """By the object, by its encoding and by bytes alike, and dealt with as the policy says."""
+    before = json.dumps(body)
+    sanitizer = Sanitizer(Policy(schema=schema, schema_action=action))
+    for judge, given in (
+        (sanitizer.sanitize, body),
+        (sanitizer.encode, body),
+        (sanitizer.sanitize_bytes, before.encode()),
+    ):
+        if action == "reject":
+            with pytest.raises(BodyRejectedError, match=rf"rule {schema}-schema") as raised:
+                judge(given)  # type: ignore[arg-type]
+            report = raised.value.report
+        else:
+            left, report = judge(given)  # type: ignore[arg-type]
+            value = json.loads(left) if isinstance(left, bytes) else left
+            assert (json.dumps(value) == before) == (action == "report")
+            assert report.changed == (action == "remove")
+            if action == "remove":
+                assert sanitizer.sanitize(value) == (value, Report())
+        assert [finding.path for finding in report.findings] == paths
+        assert {(found.rule, found.action) for found in report.findings} == {
+            (f"{schema}-schema", action)
+        }
+    assert json.dumps(body) == before
+
+
+def test_rules_come_first() -> None:
+    """What a rule takes out is its finding; what it left is compared with the schema."""
+    sanitizer = Sanitizer(Policy(schema="openai", schema_action="remove"))
+    body = {"prompt": "x", "_sentry_span": {1}, "leak": float("nan")}
+    assert sanitizer.sanitize(body) == (
+        {"prompt": "x"},
+        Report(
+            (
+                Finding("/_sentry_span", "sentry", "remove", "builtins.set", "sentry-sdk"),
+                Finding("/leak", "non-finite", "replace", "builtins.float"),
+                Finding("/leak", "openai-schema", "remove", "builtins.NoneType"),
+            ),
+            changed=True,
+        ),
+    )
+
+
+def test_bytes_keep_all_their_members() -> None:
+    """Of two members of one name both are compared; numbers may have any number of digits."""
+    sanitizer = Sanitizer(Policy(schema="anthropic", schema_action="remove"))
+    digits = b"1" * 5000
+    content = b'{"messages":[], "metadata":{"bad":1e400}, "metadata":{"user_id":%b}}' % digits
+    clean, report = sanitizer.sanitize_bytes(content, "application/json")
+    assert clean == b'{"messages":[], "metadata":{}, "metadata":{"user_id":%b}}' % digits
+    assert [finding.path for finding in report.findings] == ["/metadata/bad"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32-le"])
+def test_bytes_go_out_in_their_encoding(encoding: str) -> None:
+    """As with every rule; a byte order mark stays."""
+    sanitizer = Sanitizer(Policy(schema="openai", schema_action="remove"))
+    clean, report = sanitizer.sanitize_bytes(
+        '{"prompt":"\u4f60", "le\u00e4k":1}'.encode(encoding), "application/json"
+    )
+    assert clean == '{"prompt":"\u4f60"}'.encode(encoding)
+    assert [finding.path for finding in report.findings] == ["/le\\u00e4k"]
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [
+        pytest.param(
+            b'{"prompt":1,"x":2}\n{"prompt":1,"x":2}\n', "application/x-ndjson", id="lines"
+        ),
+        pytest.param(b'{"prompt":1,"x":2}\n{"prompt":1}', None, id="lines that nobody declared"),
+        pytest.param(b'{"prompt":1,"x":2', "application/json", id="no JSON"),
+        pytest.param(b"\xff\xd8\xff", "image/jpeg", id="an image"),
+    ],
+)
+def test_what_is_not_looked_at(content: bytes, content_type: str | None) -> None:
+    """Only one JSON text has a root to compare."""
+    sanitizer = Sanitizer(Policy(schema="openai", schema_action="reject"))
+    assert sanitizer.sanitize_bytes(content, content_type)[0] is content
+
+
+def test_bytes_that_cannot_be_looked_at() -> None:
+    """Too deep is refused; too large is as the policy says."""
+    policy = Policy(schema="openai", max_bytes=1_000_000)
+    deep = b'{"prompt":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+    with pytest.raises(BodyLimitError, match="too deeply") as raised:
+        Sanitizer(policy).sanitize_bytes(deep)
+    assert raised.value.__cause__ is raised.value.__context__ is None
+    large = b'{"prompt":"%b"}' % (b"x" * 1_000_000)
+    with pytest.raises(BodyLimitError, match="larger than max_bytes"):
+        Sanitizer(policy).sanitize_bytes(large)
+    sending = Policy(schema="openai", max_bytes=1_000_000, on_limit="send")
+    clean, report = Sanitizer(sending).sanitize_bytes(large)
+    assert clean is large
+    assert report == Report(judged=False, why_not_judged="larger than max_bytes")
+
+
+def test_names_that_are_no_strings_are_not_compared() -> None:
+    """json writes them as strings; where they go out as bytes, they are compared as those."""
+    sanitizer = Sanitizer(Policy(schema="openai"))
+    assert sanitizer.sanitize({"prompt": "x", 1: 2})[1] == Report()
+    (finding,) = sanitizer.sanitize_bytes(b'{"prompt": "x", "1": 2}')[1].findings
+    assert finding.path == "/1"
