@@ -30,6 +30,8 @@ __all__ = [
     "SyncClientDoor",
     "SyncTransportDoor",
     "found_above",
+    "judge_sent",
+    "judge_sent_async",
     "known_above",
 ]
 
@@ -46,6 +48,22 @@ def known_above() -> Report:
     known = sum(found, CLEAN)
     found.clear()
     return known
+
+
+def judge_sent(guard: Guard, request: Any) -> None:
+    """Judge a request that a client is about to send, unless it was judged when it was built."""
+    __tracebackhide__ = True
+    if not guard.has_judged(request):
+        guard.buffer(request)
+        guard.judge(request)
+
+
+async def judge_sent_async(guard: Guard, request: Any) -> None:
+    """Judge a request that an async client is about to send."""
+    __tracebackhide__ = True
+    if not guard.has_judged(request):
+        await guard.abuffer(request)
+        guard.judge(request)
 
 
 class ClientDoor:
@@ -85,7 +103,7 @@ class ClientDoor:
             policy = policy.for_host(host)
         if policy.mode == "audit":
             return self._audit(build, args, options, host)
-        if getattr(build, "__func__", None) is not self._library.Client.build_request:
+        if not self._is_librarys(build):
             # A user's override below us gets the json= that it expects.
             prepared = guard.prepare(value, extensions, host)
             if prepared is None:
@@ -117,6 +135,9 @@ class ClientDoor:
             guard.judge(request, known_above() + prepared[1])
         return request
 
+    def _is_librarys(self, build: Any) -> bool:
+        return getattr(build, "__func__", None) is self._library.Client.build_request
+
 
 class SyncClientDoor(ClientDoor):
     """A guarded client."""
@@ -125,9 +146,7 @@ class SyncClientDoor(ClientDoor):
 
         def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
-            if not self._body_guard.has_judged(request):
-                self._body_guard.buffer(request)
-                self._body_guard.judge(request)
+            judge_sent(self._body_guard, request)
             return super().send(request, **options)
 
 
@@ -138,9 +157,7 @@ class AsyncClientDoor(ClientDoor):
 
         async def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
-            if not self._body_guard.has_judged(request):
-                await self._body_guard.abuffer(request)
-                self._body_guard.judge(request)
+            await judge_sent_async(self._body_guard, request)
             return await super().send(request, **options)
 
 

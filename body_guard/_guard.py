@@ -130,12 +130,11 @@ class Guard:
         if not bodies and not streams:
             return
         policy = self._policy_of(request)
-        if known is CLEAN and bodies:
-            if encoded is policy and not policy.on_report:
-                remember(request, self.library, policy, CLEAN, bodies)
-                self._leave(request, CLEAN)
-                _reporting.deliver(CLEAN, policy, "")
-                return
+        if known is CLEAN and bodies and encoded is policy and not policy.on_report:
+            remember(request, self.library, policy, CLEAN, bodies)
+            self._leave(request, CLEAN)
+            _reporting.deliver(CLEAN, policy, "")
+            return
         host = request.url.host
         judged = self._guarded(policy, host, lambda: self._judge(request, policy, known, encoded))
         if judged is not None:

@@ -115,8 +115,10 @@ def recall(
     if type(request.stream) is not library.ByteStream:
         return None
     earlier: _Judged | None = request.stream.__dict__.get(_JUDGED)
-    if earlier is None or earlier.bodies != bodies or (
-        earlier.policy is not policy and earlier.policy != policy
+    if (
+        earlier is None
+        or earlier.bodies != bodies
+        or (earlier.policy is not policy and earlier.policy != policy)
     ):
         return None
     return earlier.report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 # Before anything imports litellm, which would fetch its price list from the network.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
@@ -14,6 +15,7 @@ if "BODY_GUARD_ALIAS_HTTPX" in os.environ:  # before anything imports httpx: tes
 
 import pytest
 
+import body_guard
 import body_guard._reporting
 
 from doors import CLIENTS, DOORS, FAMILIES, TRANSPORTS, Door, Family, Wire
@@ -23,6 +25,13 @@ from doors import CLIENTS, DOORS, FAMILIES, TRANSPORTS, Door, Family, Wire
 def fresh_tally(monkeypatch: pytest.MonkeyPatch) -> None:
     """Warn again in each test: what was warned of once is counted for the whole process."""
     monkeypatch.setattr(body_guard._reporting, "_tally", body_guard._reporting.Tally())
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_installed() -> Iterator[None]:
+    """Give the libraries their names back after each test."""
+    yield
+    body_guard.uninstall()
 
 
 @pytest.fixture(params=DOORS, ids=str)

@@ -24,6 +24,9 @@ class Family:
     def __str__(self) -> str:
         return self.library.__name__
 
+    def client(self, is_async: bool) -> Any:
+        return self.library.AsyncClient if is_async else self.library.Client
+
 
 @dataclass(frozen=True)
 class Door:
@@ -31,7 +34,7 @@ class Door:
 
     library: ModuleType
     guarded: ModuleType
-    kind: str  # client | guard | transport
+    kind: str  # client | guard | install | transport
     is_async: bool
 
     def __str__(self) -> str:
@@ -44,6 +47,9 @@ class Door:
             make = getattr(self.guarded, f"Guarded{infix}Client")
             return make(transport=transport, policy=policy, **options)
         plain = getattr(self.library, f"{infix}Client")
+        if self.kind == "install":
+            body_guard.install(policy)
+            return plain(transport=transport, **options)
         if self.kind == "guard":
             return body_guard.guard(plain(transport=transport, **options), policy)
         wrap = getattr(self.guarded, f"Guarded{infix}Transport")
@@ -77,8 +83,12 @@ def _readable(request: Any) -> bool:
 
 def exchange(door: Door, wire: Any, act: Any, policy: Any = None, **options: Any) -> Any:
     """Let a guarded client act; give what the act gives, awaited where it is async."""
-    client = door.client(door.library.MockTransport(wire), policy, **options)
-    if not door.is_async:
+    return using(door.client(door.library.MockTransport(wire), policy, **options), act)
+
+
+def using(client: Any, act: Any) -> Any:
+    """Let a client act and close it; give what the act gives, awaited where it is async."""
+    if hasattr(client, "__enter__"):
         with client:
             return act(client)
 
@@ -100,7 +110,7 @@ if sys.version_info >= (3, 11) and httpx.__name__ == "httpx":  # not an alias of
 DOORS = [
     Door(family.library, family.guarded, kind, is_async)
     for family in FAMILIES
-    for kind in ("client", "guard", "transport")
+    for kind in ("client", "guard", "install", "transport")
     for is_async in (False, True)
 ]
 CLIENTS = [door for door in DOORS if door.kind != "transport"]

@@ -31,7 +31,7 @@ class Span:
 
 def plain(library: Any, **options: Any) -> Any:
     """Give the request that the unguarded library sends."""
-    wire = Wire(library=library)
+    wire = Wire()
     with library.Client(transport=library.MockTransport(wire)) as client:
         client.request("POST", URL, **options)
     return wire.requests[0]

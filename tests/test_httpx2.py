@@ -115,6 +115,7 @@ def test_neither_library_loads_the_other(used: str, other: str) -> None:
     code = f"""import sys, body_guard, body_guard.{used}, {used}
 body_guard.guard({used}.Client())
 body_guard.{used}.GuardedClient().build_request("POST", "{URL}", json={{"_sentry_x": 1}})
+body_guard.install()
 print({other!r} in sys.modules, {used!r} in sys.modules)"""
     assert in_a_process_of_its_own(code) == "False True"
 
@@ -122,7 +123,9 @@ print({other!r} in sys.modules, {used!r} in sys.modules)"""
 @pytest.mark.skipif(len(FAMILIES) < 2, reason="one library stands in for the other")
 def test_the_door_tests_pass_with_httpx2_in_httpxs_place() -> None:
     """With httpx2.alias_httpx(), `import httpx` is httpx2: every door test passes, and some ran."""
-    modules = ("doors", "httpx2", "reporting", "signatures", "streams", "swap")
+    modules = (
+        "doors", "http2", "httpx2", "install", "reporting", "signatures", "streams", "swap", "wire"
+    )  # fmt: skip
     # respx's plugin would import httpx before the alias; respx does not see httpx2.
     options = ("-q", "-p", "no:respx", "-p", "no:cacheprovider", "--no-header", "-W", "default")
     done = subprocess.run(

@@ -26,8 +26,9 @@ def run(code: str) -> str:
         "; body_guard.sanitize({'_sentry_x': 1})",
         "; body_guard.Sanitizer().encode([{1}])",
         "; [getattr(body_guard, n) for n in body_guard.__all__ if not n.startswith('Guarded')]",
+        "; body_guard.install(); body_guard.coverage(); body_guard.uninstall()",
     ],
-    ids=["import", "sanitize", "encode", "names"],
+    ids=["import", "sanitize", "encode", "names", "install"],
 )
 def test_the_core_needs_no_http_library(use: str) -> None:
     """No HTTP library, no litellm and no sentry_sdk is loaded by the core."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from array import array
 from itertools import groupby, takewhile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from body_guard.core.rules import Matcher
 
-__all__ = ["Prefilter"]
+__all__ = ["Prefilter", "holds"]
+
+_Text = TypeVar("_Text", str, bytes)
 
 _BACKSLASH: Final = ord("\\")
 
@@ -92,7 +94,7 @@ class Prefilter:
             if len(written) <= _SHORT:
                 if written.rfind(self._start) < 0:
                     return False
-            elif not _holds(written, self._start):
+            elif not holds(written, self._start, _MARK):
                 return False
         return self.suspects(written) is not None
 
@@ -113,21 +115,26 @@ class Prefilter:
         return self._escape.search(text, text.find(self._escape_start)) is not None
 
 
-def _holds(text: bytes, needle: bytes) -> bool:
+def holds(text: _Text, needle: _Text, mark: _Text) -> bool:
     """Tell whether a needle is in a text, by way of a character in it that is rare in prose.
 
     One character is found at 20 GB/s (memchr), several at 2: so from mark to mark, for as long as
-    they are rare. Backwards is twice as fast as forwards, where several are to be found.
+    they are rare. After that backwards, which is twice as fast as forwards.
+
+    Args:
+        text: Where to search.
+        needle: What to search for.
+        mark: The character; if it is not in the needle, it is of no use.
     """
-    inside = needle.find(_MARK)
+    inside = needle.find(mark)
     if inside >= 0:
-        at = text.find(_MARK)
+        at = text.find(mark)
         for _ in range(_HOPS):
             if at < 0:
                 return False
             if text.startswith(needle, at - inside):
                 return True
-            at = text.find(_MARK, at + 1)
+            at = text.find(mark, at + 1)
     return text.rfind(needle) >= 0
 
 

@@ -40,6 +40,9 @@ _TOGETHER: Final = 256
 #: into each once.
 _TURNS: Final = 64
 
+#: The same, for a level that is not looked at in turns.
+_CROWD: Final = 4096
+
 #: Python writes a float without an exponent in this window (`float_repr_style` "short"), and all
 #: encoders write it alike; of those outside, orjson spells some differently. Zero too is alike.
 _LOW: Final = 1e-4
@@ -83,7 +86,8 @@ def proof_of(value: object, most: int) -> Proof:
     level: list[Any] = [value]
     odd: list[float] = []  # floats that orjson writes otherwise, some of them
     later: list[tuple[int, list[Any]]] = []
-    room, size, depth, deepest, turn = _MOST, 0, 1, 1, 0
+    room, depth, deepest, turn = _MOST, 1, 1, 0
+    size: float = 0
     while True:
         below: list[Any] = []
         if len(level) > _FEW_CONTAINERS and _COLLECTOR_TELLS:
@@ -96,25 +100,34 @@ def proof_of(value: object, most: int) -> Proof:
                 return ""
             count = sum(map(len, level))
             room -= count
+            if room < 0:
+                return ""
             size += _look_at_all(level, count, below, odd)
         else:
             room -= len(level)
+            if len(level) > _CROWD and 2 * len({*map(id, level)}) < len(level):
+                return ""
             try:
                 while len(level) == 1 and depth < _LEVELS:  # one in one in one: down at once
                     [container] = level
                     if type(container) is not dict or len(container) != 1:
                         break
-                    for name, item in container.items():
-                        size += len(name) if type(name) is str else math.inf
+                    [(name, item)] = container.items()
+                    if type(name) is not str:
+                        return ""
+                    size += len(name)
                     if type(item) is not dict:
                         break
                     level = [item]
                     depth += 1
                 for container in level:
-                    if len(container) > _FEW_MEMBERS and _COLLECTOR_TELLS:
+                    if len(container) > _FEW_MEMBERS:
                         room -= len(container)
-                        size += _look_at_all([container], len(container), below, odd)
-                        continue
+                        if room < 0:
+                            return ""
+                        if _COLLECTOR_TELLS:
+                            size += _look_at_all([container], len(container), below, odd)
+                            continue
                     items = container
                     if type(container) is dict:
                         for name in container:
@@ -133,7 +146,7 @@ def proof_of(value: object, most: int) -> Proof:
                                 odd.append(item)
                         elif kind is not int and kind is not bool and item is not None:
                             return ""
-            except RuntimeError:  # another thread changed the size of a dict
+            except (RuntimeError, ValueError):  # another thread changed the size of a dict
                 return ""
         if size > most or room < 0:
             return ""

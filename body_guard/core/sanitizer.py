@@ -335,7 +335,7 @@ def _too_large(max_bytes: int, report: Report = CLEAN) -> BodyLimitError:
 def sanitizer_for(policy: Policy) -> Sanitizer:
     """Give the sanitizer of a policy, built once."""
     known = _known.get(id(policy))
-    if known is None or known[0] is not policy:
+    if known is None:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         known = _known[id(policy)] = policy, _built(policy)

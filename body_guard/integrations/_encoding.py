@@ -21,6 +21,8 @@ from body_guard._audit import ENCODING_ERRORS, audited, note
 from body_guard._guard import EXTENSION
 from body_guard.core.encode import encode
 from body_guard.core.errors import BodyLimitError
+from body_guard.core.prefilter import holds
+from body_guard.core.proof import proof_of
 from body_guard.core.report import CLEAN, Finding, Report
 from body_guard.core.sanitizer import sanitizer_for
 from body_guard.core.walk import encodable
@@ -37,14 +39,11 @@ __all__ = ["encoded", "pending", "prepared", "tell"]
 
 _Text = TypeVar("_Text", str, bytes)
 
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-
-#: Items and levels up to which a value is judged by what its encoder makes of it.
+#: Items and levels up to which a value with odd names is given to its encoder.
 _MOST: Final = 1_000_000
 _LEVELS: Final = 200
 
-#: Marks looked at one by one before a search for the whole needle is the cheaper one.
-_HOPS: Final = 64
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 #: Where what is found in a value waits for the request that is being built of it.
 pending: Final[ContextVar[list[Report] | None]] = ContextVar("body_guard_pending", default=None)
@@ -81,7 +80,7 @@ def encoded(
     if guard.policy.mode == "audit":
         return _audited(guard, dumps, value, options, convert, strict)
     options = {**options, **strict}
-    if _is_plain(value):
+    if _is_plain(value, options, guard.policy):
         try:
             text = dumps(value, **options)
         except (TypeError, ValueError, RecursionError):
@@ -110,7 +109,7 @@ def _audited(
 ) -> _Text:
     """Encode a value as it is; tell what of it the door behind will not see in its bytes."""
     __tracebackhide__ = True
-    if _is_plain(value):
+    if _is_plain(value, options, guard.policy):
         try:
             dumps(value, **{**options, **strict})
         except ENCODING_ERRORS:
@@ -183,12 +182,19 @@ def tell(report: Report, policy: Policy) -> None:
         waiting.append(report)
 
 
-def _is_plain(value: object) -> bool:
+def _is_plain(value: object, options: dict[str, Any], policy: Policy) -> bool:
+    """Tell whether an encoder may be given a value as it is."""
+    if proof_of(value, policy.max_bytes):
+        return True
+    # Names that are no strings are the encoder's to leave out, where the call says so.
+    return bool(options.get("skipkeys")) and _is_bounded(value)
+
+
+def _is_bounded(value: object) -> bool:
     """Tell whether the containers of a value are JSON's, and no more than an encoder may be given.
 
-    What the collector tracks is asked, level by level, without a Python step for any string or
-    number. A container is counted wherever it stands, so that a small value that unfolds to a huge
-    one is seen before it does.
+    A container is counted wherever it stands, so that a small value that unfolds to a huge one is
+    seen before it does.
     """
     level: list[Any] = [value]
     room = _MOST
@@ -200,7 +206,9 @@ def _is_plain(value: object) -> bool:
         room -= sum(map(len, level))
         if room < 0:
             return False
-        level = list(filter(gc.is_tracked, gc.get_referents(*level)))
+        # The collector does not track a tuple of tuples of atoms, which can unfold all the same.
+        told = gc.get_referents(*level)
+        level = [item for item in told if gc.is_tracked(item) or type(item) is tuple]
         if not level:
             return True
     return False
@@ -212,28 +220,10 @@ def _suspicious(text: str | bytes, policy: Policy) -> bool:
     if needles is None or len(text) > policy.max_bytes:
         return True
     if isinstance(text, bytes):
-        return any(_holds(text, needle.encode(), b"_") for needle in needles)
+        return any(holds(text, needle.encode(), b"_") for needle in needles)
     if not text.isascii() and not encodable(text):
         return True
-    return any(_holds(text, needle, "_") for needle in needles)
-
-
-def _holds(text: _Text, needle: _Text, mark: _Text) -> bool:
-    """Tell whether a needle is in a text, by way of a character in it that is rare in prose.
-
-    One character is found at 100 GB/s (memchr), several at 2: so from mark to mark, for as long as
-    they are rare.
-    """
-    inside = needle.find(mark)
-    if inside >= 0:
-        at = text.find(mark)
-        for _ in range(_HOPS):
-            if at < 0:
-                return False
-            if text.startswith(needle, at - inside):
-                return True
-            at = text.find(mark, at + 1)
-    return needle in text
+    return any(holds(text, needle, "_") for needle in needles)
 
 
 @lru_cache(maxsize=64)

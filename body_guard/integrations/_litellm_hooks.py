@@ -8,18 +8,18 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard._audit import noted
+from body_guard._patch import Hook
 from body_guard._request import destination
 from body_guard.core.errors import BodyError
 from body_guard.integrations import openai
 from body_guard.integrations._encoding import encoded, prepared
-from body_guard.integrations._patch import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from body_guard._guard import Guard
+    from body_guard._patch import Current
     from body_guard.integrations._litellm_clients import ClientNet
-    from body_guard.integrations._patch import Current
 
 __all__ = ["BODY_MODULES", "hooks"]
 

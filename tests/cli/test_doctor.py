@@ -15,10 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import body_guard
+from body_guard import _patch
 from body_guard.cli import doctor
 from body_guard.cli.commands import group
-from body_guard.integrations import _patch, sentry
 from body_guard.integrations import litellm as integration
+from body_guard.integrations import sentry
 
 ROOT = Path(body_guard.__file__).parents[1]
 
