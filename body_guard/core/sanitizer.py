@@ -116,11 +116,14 @@ class Sanitizer:
 
     def _encode_walked(self, value: object) -> tuple[bytes, Report]:
         __tracebackhide__ = True
-        for _ in range(_MOST_TRIES):
+        most = self.policy.max_bytes
+        for tried in range(_MOST_TRIES):
             prepared = self._prepared(value)
             report = prepared.report
             try:
-                content = encode(prepared.value)
+                # What is left is plain data more often than not; json has the last word.
+                proof = "" if tried else proof_of(prepared.value, most)
+                content = encode(prepared.value, proof)
                 break
             except RecursionError:
                 walked = self._walked(value)
@@ -130,9 +133,11 @@ class Sanitizer:
         else:
             # Not inside the handler: the errors of json carry the body.
             raise GuardError("the body kept changing while it was encoded")
-        if len(content) > self.policy.max_bytes:
-            raise _too_large(self.policy.max_bytes, report)
+        if len(content) > most:
+            raise _too_large(most, report)
         # Another thread may have added a key since the walk; what is encoded is what counts.
+        if not self._prefilter.finds(content):
+            return content, report
         content, late = self._sanitize_json(content, "json", prepared.replaced)
         return content, report + late
 
