@@ -102,22 +102,22 @@ class Sanitizer:
             GuardError: Other threads keep making the value unencodable.
         """
         __tracebackhide__ = True
-        most = self.policy.max_bytes
+        most, tries = self.policy.max_bytes, _MOST_TRIES
         proof = proof_of(value, most) if self._overview is None else ""
         if proof:
             try:
                 content = encode(value, proof)
             except (TypeError, ValueError, RecursionError):
-                pass  # the walk says what is wrong, and where
+                tries -= 1  # the walk says what is wrong, and where
             else:
                 if len(content) <= most and not self._prefilter.finds(content):
                     return content, CLEAN
-        return self._encode_walked(value)
+        return self._encode_walked(value, tries)
 
-    def _encode_walked(self, value: object) -> tuple[bytes, Report]:
+    def _encode_walked(self, value: object, tries: int) -> tuple[bytes, Report]:
         __tracebackhide__ = True
         most = self.policy.max_bytes
-        for tried in range(_MOST_TRIES):
+        for tried in range(tries):
             prepared = self._prepared(value)
             report = prepared.report
             try:
