@@ -1,35 +1,121 @@
-"""Seeded request bodies, of the shapes that LLM users send."""
+"""Seeded request bodies, of the shapes that LLM users send; and recorded ones."""
 
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+import gzip
+import json
+import os
+import pathlib
+import random
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import random
+    from collections.abc import Callable, Mapping
 
-__all__ = ["chat", "dirtied", "tools", "vision"]
+__all__ = [
+    "CLEAN",
+    "RECORDED",
+    "Body",
+    "Span",
+    "chat",
+    "clean",
+    "code",
+    "deep",
+    "dicts",
+    "dirtied",
+    "embeddings",
+    "floats",
+    "recorded",
+    "sized",
+    "tools",
+    "vision",
+    "wide",
+    "written",
+]
+
+#: Where the recorded bodies are: VCR cassettes of three projects, see the README beside them.
+RECORDED: Final = pathlib.Path(
+    os.environ.get("BODY_GUARD_RECORDED")
+    or pathlib.Path(__file__).parents[1] / "tests" / "data" / "bodies.jsonl.gz"
+)
 
 _WORDS = (
     *("the", "model", "answers", "what", "a", "user", "asked", "about", "their", "invoice,"),
     *("caf\u00e9", "\u2014", "\u201cplease\u201d", "check", '"total"', "and", "tell\nwhy"),
     *("it", "differs;", "na\u00efve", "r\u00e9sum\u00e9", "\u4f60\u597d"),
 )
+_FOREIGN = (
+    *("\u8bf7\u95ee", "\u8fd9\u4e2a", "\u53d1\u7968", "\u603b\u989d", "\u4e3a\u4ec0\u4e48"),
+    *("\u043f\u043e\u0447\u0435\u043c\u0443", "\u0441\u0443\u043c\u043c\u0430", "\U0001f642"),
+    *("\u0645\u0631\u062d\u0628\u0627", "\u3053\u3093\u306b\u3061\u306f", "\uc548\ub155"),
+)
+# Names that begin with an underscore just behind a quote are what a search for keys stumbles over;
+# none begins as a forbidden one does, or the search would rightly stop.
+_CODE = (
+    *("def get_user_name(user_id: int) -> str:", '    return self._names["_id"]', "__all__ = ["),
+    *('    "_private_name",', '    {"_id": doc["_id"], "_type": "_doc"},', "_cache: dict = {}"),
+    *("if __name__ == '__main__':", "    _log.info(\"%s\", obj['__class__'])", "]", ""),
+)
 
 
-def _text(length: int, pick: random.Random) -> str:
-    words: list[str] = []
+class Span:
+    """A stand-in for a tracing library's: a live object that knows too much."""
+
+    def __init__(self) -> None:
+        self.op = "gen_ai.chat"
+        self.trace_id = "0123456789abcdef0123456789abcdef"
+        self.data = {"gen_ai.prompt": "the patient is called Erika Mustermann", "tags": {}}
+
+    def __repr__(self) -> str:
+        return f"<Span(op={self.op!r}, trace_id={self.trace_id!r}, data={self.data!r})>"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that is made anew for every use.
+
+    Attributes:
+        name: What tables call it.
+        texts: Its JSON; the recorded bodies are one `Body` of many texts.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """The bytes of all texts."""
+        return sum(len(text.encode()) for text in self.texts)
+
+    def fresh(self, times: int = 1) -> list[Any]:
+        """Give values that share nothing with any given before."""
+        return [json.loads(text) for _ in range(times) for text in self.texts]
+
+
+def written(value: object) -> str:
+    """Write a value as httpx 0.28 does (``httpx/_content.py``, ``encode_json``), before UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _text(length: int, pick: random.Random, words: tuple[str, ...] = _WORDS) -> str:
+    found: list[str] = []
     while length > 0:
-        words.append(pick.choice(_WORDS))
-        length -= len(words[-1]) + 1
-    return " ".join(words)
+        found.append(pick.choice(words))
+        length -= len(found[-1].encode()) + 1
+    return " ".join(found)
 
 
-def chat(size: int, pick: random.Random) -> dict[str, Any]:
+def chat(size: int, pick: random.Random, words: tuple[str, ...] = _WORDS) -> dict[str, Any]:
     """Give a chat completion request: about one message a kilobyte, not all ASCII."""
     count = max(2, size // 1000)
     messages = [
-        {"role": pick.choice(("user", "assistant")), "content": _text(size // count - 40, pick)}
+        {
+            "role": pick.choice(("user", "assistant")),
+            "content": _text(size // count - 50, pick, words),
+        }
         for _ in range(count)
     ]
     return {"model": "m-1", "messages": messages, "temperature": 0.7, "metadata": {"user_id": "u1"}}
@@ -58,9 +144,115 @@ def vision(size: int, pick: random.Random) -> dict[str, Any]:
     return {"model": "m-1", "messages": [{"role": "user", "content": content}]}
 
 
+def embeddings(size: int, pick: random.Random) -> dict[str, Any]:
+    """Give a request to embed strings of about 200 bytes."""
+    return {"model": "e-1", "input": [_text(200, pick) for _ in range(max(1, size // 206))]}
+
+
+def floats(count: int, pick: random.Random, *, window: bool) -> dict[str, Any]:
+    """Give vectors of floats with all their digits, ASCII.
+
+    Args:
+        count: How many floats.
+        pick: Chance.
+        window: Whether all of them lie where Python writes no exponent. In what a model gave, some
+            do not: one in 400 of a normal distribution with deviation 0.03 is below 1e-4.
+    """
+    numbers = [pick.uniform(0.1, 1) if window else pick.gauss(0, 0.03) for _ in range(count)]
+    vectors = [numbers[at : at + 1536] for at in range(0, count, 1536)]
+    return {"model": "e-1", "vectors": vectors}
+
+
+def deep(levels: int, pick: random.Random) -> dict[str, Any]:
+    """Give dicts in dicts, ASCII."""
+    value: dict[str, Any] = {"x": pick.random() + 1}
+    for _ in range(levels - 1):
+        value = {"n": value}
+    return value
+
+
+def wide(size: int, pick: random.Random) -> dict[str, Any]:
+    """Give one dict of many members, ASCII."""
+    count = max(1, size // 24)
+    return {f"k{number:08}": f"v{pick.randrange(10**8):08}" for number in range(count)}
+
+
+def code(size: int, pick: random.Random) -> dict[str, Any]:
+    """Give a chat about code: underscores, quotes, and underscores behind quotes."""
+    length, files = 4000, max(1, size // 4500)
+    messages = []
+    for _ in range(files):
+        lines: list[str] = []
+        while sum(map(len, lines)) < length:
+            lines.append(pick.choice(_CODE))
+        messages.append({"role": "user", "content": "\n".join(lines)})
+    return {"model": "m-1", "messages": messages}
+
+
+#: How the clean bodies are made, and how large; in bytes, but for floats and levels.
+CLEAN: Final[Mapping[str, tuple[Callable[[int, random.Random], object], int]]] = {
+    "chat 1 KB": (chat, 1_000),
+    "chat 20 KB": (chat, 20_000),
+    "chat 200 KB": (chat, 200_000),
+    "vision 5 MB": (vision, 5_000_000),
+    "embeddings 400 KB": (embeddings, 400_000),
+    "tools 1 MB": (tools, 1_000_000),
+    "wide 1 MB": (wide, 1_000_000),
+    "vectors 2 MB": (partial(floats, window=False), 100_000),
+    "long floats 2 MB": (partial(floats, window=True), 100_000),
+    "depth 200": (deep, 200),
+    "code 100 KB": (code, 100_000),
+    "non-ASCII 200 KB": (partial(chat, words=_FOREIGN), 200_000),
+}
+#: What each is cut down to for a run that only asks whether it runs.
+_QUICK: Final = 3_000
+
+
+@cache
+def clean(name: str, quick: bool = False) -> Body:
+    """Give a clean body by its name; the same in every run."""
+    make, size = CLEAN[name]
+    value = make(min(size, _QUICK) if quick else size, random.Random(name))
+    return Body(name, (written(value),))
+
+
+def sized(make: Callable[[int, random.Random], object], size: int) -> Body:
+    """Give a body of one shape and about so many bytes; the same in every run."""
+    text = written(make(size, random.Random(size)))
+    name = getattr(make, "__name__", "body")
+    return Body(f"{name} {_told(size)}", (text,))
+
+
+def _told(size: int) -> str:
+    return f"{size // 10**6} MB" if size >= 10**6 else f"{size // 10**3} KB"
+
+
+@cache
+def recorded() -> Body | None:
+    """Give the recorded bodies that are JSON, or None where they are not on this machine."""
+    if not RECORDED.is_file():
+        return None
+    texts: list[str] = []
+    with gzip.open(RECORDED, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            try:
+                texts.append(written(json.loads(json.loads(line)["raw"])))
+            except ValueError:
+                continue  # a few are no JSON
+    return Body(f"recorded, {len(texts)} bodies", tuple(texts))
+
+
 def dirtied(body: dict[str, Any], hits: int, pick: random.Random) -> dict[str, Any]:
     """Put forbidden members into dicts of a body, chosen by chance; the body itself is changed."""
-    found: list[dict[str, Any]] = []
+    found = dicts(body)
+    for number in range(hits):
+        pick.choice(found)[f"_sentry_{number}"] = {"op": "gen_ai.chat", "trace_id": "0" * 32}
+    return body
+
+
+def dicts(body: object) -> list[dict[Any, Any]]:
+    """Give every dict of a body."""
+    found: list[dict[Any, Any]] = []
     pending: list[Any] = [body]
     while pending:
         value = pending.pop()
@@ -69,6 +261,4 @@ def dirtied(body: dict[str, Any], hits: int, pick: random.Random) -> dict[str, A
             pending.extend(value.values())
         elif isinstance(value, list):
             pending.extend(value)
-    for number in range(hits):
-        pick.choice(found)[f"_sentry_{number}"] = {"op": "gen_ai.chat", "trace_id": "0" * 32}
-    return body
+    return found

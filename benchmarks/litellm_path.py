@@ -1,23 +1,21 @@
 """What guarding litellm costs: ``python -m benchmarks.litellm_path``.
 
-Three figures, each guarded against not, in interleaved rounds: ``json.dumps`` of a 120 KB chat body
-in a module of litellm's (goal 1.10); ``json.dumps`` of a small value anywhere else in the process,
-which pays for the look at its caller; a whole ``acompletion`` against a provider on the loopback
-interface, by litellm's own handler and by the OpenAI SDK (goal 1.02). CPU time of the process (the
-provider is another); medians, with the quartiles of the rounds' ratios; fresh objects each round.
+Three figures, each guarded against not: ``json.dumps`` of a 120 KB chat body in a module of
+litellm's (goal 1.10); ``json.dumps`` of a small value anywhere else in the process, which pays for
+the look at its caller; a whole ``acompletion`` against a provider on the loopback interface, by
+litellm's own handler and by the OpenAI SDK (goal 1.02; CPU time of the process, the provider is
+another).
 
 Not measured: a body that is dirty, and anything that waits.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import gc
+import itertools
 import json
 import os
 import random
-import statistics
 import subprocess
 import sys
 import time
@@ -25,8 +23,16 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import goals
+from benchmarks.measure import Side, main
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
+
+    from benchmarks.goals import Goal
+    from benchmarks.measure import Bench
+
+__all__ = ["run"]
 
 PROSE = "the body of a request is what an application says to a provider and most of it is prose"
 CODE = (
@@ -68,30 +74,6 @@ def bodies(messages: int, text: str, number: int) -> list[Any]:
     return [body(5 * number + n, messages, text) for n in range(5)]
 
 
-def compared(rounds: int, sides: Sequence[Callable[[int], float]]) -> tuple[float, str]:
-    """Give the median of the first side in seconds, and the ratio of the second to it, told."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for number in range(rounds):
-        order = (0, 1) if number % 2 else (1, 0)
-        for side in order:
-            times[side].append(sides[side](number))
-    ratios = [guarded / plain for plain, guarded in zip(*times, strict=True)]
-    low, _, high = statistics.quantiles(ratios, n=4)
-    plain, guarded = map(statistics.median, times)
-    return plain, f"{guarded / plain:.3f} (quartiles of {rounds} rounds {low:.3f} to {high:.3f})"
-
-
-def cpu(act: Callable[[], object]) -> float:
-    """Give the CPU time of one act, without the garbage collector's."""
-    gc.collect()
-    gc.disable()
-    start = time.process_time()
-    act()
-    taken = time.process_time() - start
-    gc.enable()
-    return taken
-
-
 def caller_in(module: str) -> Callable[..., Any]:
     """Give a function of a module of this name that calls json.dumps, some times over."""
     scope: dict[str, Any] = {"__name__": module, "json": json}
@@ -100,23 +82,24 @@ def caller_in(module: str) -> Callable[..., Any]:
     return call
 
 
-def dumps(rounds: int, module: str, make: Callable[[int], list[Any]]) -> tuple[float, str]:
+def dumps(
+    bench: Bench, what: str, module: str, make: Callable[[int], list[Any]], goal: Goal | None
+) -> None:
     """Compare json.dumps as a module's code calls it."""
     from body_guard.integrations.litellm import install, uninstall
 
-    call = caller_in(module)
+    call, number = caller_in(module), itertools.count()
 
-    def side(guarded: bool) -> Callable[[int], float]:
-        def once(number: int) -> float:
-            values = make(number)
-            (install if guarded else uninstall)()
-            return cpu(lambda: call(values))
+    def side(prepare: Callable[[], object]) -> Side:
+        def fresh() -> list[Any]:
+            prepare()
+            return [make(next(number))]
 
-        return once
+        return Side(call, fresh)
 
-    taken = compared(rounds, (side(False), side(True)))
+    race = bench.race({"unguarded": side(uninstall), "guarded": side(install)})
     uninstall()
-    return taken
+    bench.ratios(what, race, "unguarded", {"guarded": goal})
 
 
 @contextmanager
@@ -132,47 +115,49 @@ def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        if tasks:  # a gather of none would belong to another loop
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
 
 
-def whole(rounds: int, loop: asyncio.AbstractEventLoop, url: str, model: str) -> tuple[float, str]:
+def whole(bench: Bench, loop: asyncio.AbstractEventLoop, url: str, model: str) -> None:
     """Compare a whole acompletion."""
     import litellm
 
     from body_guard.integrations.litellm import install, uninstall
 
-    def side(guarded: bool) -> Callable[[int], float]:
-        def once(number: int) -> float:
-            options = {**body(number, 40), "model": model, "api_key": "k", "api_base": f"{url}/v1"}
-            (install if guarded else uninstall)()
-            return cpu(lambda: loop.run_until_complete(litellm.acompletion(**options)))
+    number = itertools.count()
 
-        return once
+    def side(prepare: Callable[[], object]) -> Side:
+        def fresh() -> list[Any]:
+            prepare()
+            options = {"model": model, "api_key": "k", "api_base": f"{url}/v1"}
+            return [{**body(next(number), 40), **options}]
 
-    for warm in (False, True, False, True):
-        side(warm)(0)
-    taken = compared(rounds, (side(False), side(True)))
+        return Side(lambda call: loop.run_until_complete(litellm.acompletion(**call)), fresh)
+
+    race = bench.race(
+        {"unguarded": side(uninstall), "guarded": side(install)}, clock=time.process_time
+    )
     uninstall()
-    return taken
+    bench.ratios(
+        f"acompletion, 120 KB, {model}", race, "unguarded", {"guarded": goals.LITELLM_CALL}
+    )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=100)
-    rounds = parser.parse_args().rounds
+def run(bench: Bench) -> None:
+    """Measure json.dumps in litellm, json.dumps elsewhere, and whole calls."""
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # do not fetch it
     import litellm
 
     litellm.suppress_debug_info = True
     for messages, text, kind in ((20, PROSE, "prose"), (200, PROSE, "prose"), (20, CODE, "code")):
         make = partial(bodies, messages, text)
-        plain, told = dumps(rounds, "litellm.llms.benchmark", make)
-        what = f"json.dumps, 120 KB of {kind}, {messages} messages"
-        print(f"{what:<44} {1e6 * plain / 5:7.0f} us, guarded {told}")
-    plain, told = dumps(rounds, "elsewhere", lambda _: [{"a": 1} for _ in range(1000)])
-    print(f"{'json.dumps elsewhere, a small value':<44} {1e3 * plain:7.2f} us, guarded {told}")
+        what = f"json.dumps, 5 times 120 KB of {kind}, {messages} messages"
+        dumps(bench, what, "litellm.llms.benchmark", make, goals.LITELLM_DUMPS)
+    what = "json.dumps elsewhere, 1,000 small values"
+    dumps(bench, what, "elsewhere", lambda _: [{"a": 1} for _ in range(1000)], None)
     with subprocess.Popen(  # noqa: S603 - our own interpreter, a fixed program
         [sys.executable, "-c", _PROVIDER], stdout=subprocess.PIPE, text=True
     ) as server:
@@ -181,12 +166,10 @@ def main() -> None:
         try:
             with event_loop() as loop:
                 for model in ("hosted_vllm/m", "openai/m"):
-                    plain, told = whole(rounds, loop, url, model)
-                    what = f"acompletion, 120 KB, {model}"
-                    print(f"{what:<42} {1e3 * plain:6.2f} ms, guarded {told}")
+                    whole(bench, loop, url, model)
         finally:
             server.terminate()
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, {"litellm_path": run})

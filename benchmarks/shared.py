@@ -2,15 +2,24 @@
 
 A list that holds one list twice, which holds one twice, and so on: n doublings are n + 1 containers
 and 2**n places. Twenty doublings are encoded, as json would; sixty are refused without being
-unfolded (goal: 2 s). CPU time of the process, peak of tracemalloc in a second run.
+unfolded (goal: 2 s). CPU time of the thread, a fifth of the rounds; peak of tracemalloc in another
+run.
 """
 
 from __future__ import annotations
 
-import time
 import tracemalloc
+from functools import partial
+from typing import TYPE_CHECKING
 
+from benchmarks import goals
+from benchmarks.measure import Side, Spread, main
 from body_guard import BodyLimitError, Sanitizer
+
+if TYPE_CHECKING:
+    from benchmarks.measure import Bench
+
+__all__ = ["doubled", "outcome", "run"]
 
 
 def doubled(times: int, leaf: object) -> object:
@@ -31,19 +40,28 @@ def outcome(value: object) -> str:
     return f"{len(content):,} bytes" + (f", {places:,} findings" if places else "")
 
 
-def main() -> None:
-    for times, leaf in ((20, 1), (20, {"_sentry_x": 1}), (60, 1), (60, {"_sentry_x": 1})):
-        value = doubled(times, leaf)
-        start = time.process_time()
-        said = outcome(value)
-        seconds = time.process_time() - start
-        tracemalloc.start()
-        outcome(value)
-        peak = tracemalloc.get_traced_memory()[1] / 2**20
-        tracemalloc.stop()
-        kind = "dirty" if isinstance(leaf, dict) else "clean"
-        print(f"{times} doublings, {kind}: {said:<36} {seconds:6.3f} s, peak {peak:6.1f} MiB")
+def run(bench: Bench) -> None:
+    """Measure values of few containers and many places."""
+    for times in (10, 60) if bench.quick else (20, 60):
+        for leaf in (1, {"_sentry_x": 1}):
+            value = doubled(times, leaf)
+            kind = "clean" if leaf == 1 else "dirty"
+            what = f"{times} doublings, {kind}: {outcome(value)}"
+            fresh = partial(_one, times, leaf)
+            rounds = max(1, bench.rounds // 5)
+            race = bench.race({"guarded": Side(outcome, fresh)}, rounds=rounds)
+            goal = goals.SHARED if times == 60 else None
+            bench.row(what, "guarded", "s", Spread.of(race.cpu["guarded"]), goal=goal)
+            tracemalloc.start()
+            outcome(value)
+            peak = tracemalloc.get_traced_memory()[1] / 2**20
+            tracemalloc.stop()
+            bench.row(f"{what}, peak", "guarded", "MiB", Spread.of([peak]))
+
+
+def _one(times: int, leaf: object) -> list[object]:
+    return [doubled(times, leaf)]
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, {"shared": run})

@@ -29,6 +29,7 @@ from body_guard.core.sanitizer import Sanitizer, sanitize, sanitize_bytes
 
 if TYPE_CHECKING:
     from body_guard import convert
+    from body_guard._install import coverage, install, uninstall
     from body_guard.httpx import (
         GuardedAsyncClient,
         GuardedAsyncTransport,
@@ -55,23 +56,34 @@ __all__ = [
     "SignedBodyError",
     "collect",
     "convert",
+    "coverage",
     "guard",
+    "install",
     "presets",
     "sanitize",
     "sanitize_bytes",
     "unguard",
+    "uninstall",
 ]
 
 __version__ = "0.1.0"
 
-_LAZY = ("GuardedAsyncClient", "GuardedAsyncTransport", "GuardedClient", "GuardedTransport")
+_LAZY = {
+    "GuardedAsyncClient": "body_guard.httpx",
+    "GuardedAsyncTransport": "body_guard.httpx",
+    "GuardedClient": "body_guard.httpx",
+    "GuardedTransport": "body_guard.httpx",
+    "coverage": "body_guard._install",
+    "install": "body_guard._install",
+    "uninstall": "body_guard._install",
+}
 
 
 def __getattr__(name: str) -> object:
     if name == "convert":
         return import_module("body_guard.convert")
     if name in _LAZY:
-        value: object = getattr(import_module("body_guard.httpx"), name)
+        value: object = getattr(import_module(_LAZY[name]), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -30,6 +30,8 @@ __all__ = [
     "SyncClientDoor",
     "SyncTransportDoor",
     "found_above",
+    "judge_sent",
+    "judge_sent_async",
     "known_above",
 ]
 
@@ -46,6 +48,22 @@ def known_above() -> Report:
     known = sum(found, CLEAN)
     found.clear()
     return known
+
+
+def judge_sent(guard: Guard, request: Any) -> None:
+    """Judge a request that a client is about to send, unless it was judged when it was built."""
+    __tracebackhide__ = True
+    if not guard.has_judged(request):
+        guard.buffer(request)
+        guard.judge(request)
+
+
+async def judge_sent_async(guard: Guard, request: Any) -> None:
+    """Judge a request that an async client is about to send."""
+    __tracebackhide__ = True
+    if not guard.has_judged(request):
+        await guard.abuffer(request)
+        guard.judge(request)
 
 
 class ClientDoor:
@@ -80,25 +98,25 @@ class ClientDoor:
             return request
         value, extensions = options["json"], options.get("extensions")
         policy, host = guard.policy_for(extensions), ""
-        if policy.hosts or policy.on_report:
+        if policy.hosts or policy.on_report or policy.mode == "audit":
             host = destination(self._library, self.base_url, args, options)  # type: ignore[attr-defined]
             policy = policy.for_host(host)
         if policy.mode == "audit":
             return self._audit(build, args, options, host)
-        if getattr(build, "__func__", None) is not self._library.Client.build_request:
+        if not self._is_librarys(build):
             # A user's override below us gets the json= that it expects.
             prepared = guard.prepare(value, extensions, host)
             if prepared is None:
                 return build(*args, **options)
             request = build(*args, **{**options, "json": prepared[0]})
-            guard.judge(request, prepared[1])
+            guard.judge(request, known_above() + prepared[1])
             return request
         encoded = guard.encode(value, policy, host)
         if encoded is None:
             return build(*args, **options)
         request = build(*args, **{**options, "json": None, "content": encoded[0]})
         request.headers.setdefault("Content-Type", "application/json")
-        guard.judge(request, encoded[1], encoded=policy)
+        guard.judge(request, known_above() + encoded[1], encoded=policy)
         return request
 
     def _audit(self, build: Any, args: tuple[Any, ...], options: dict[str, Any], host: str) -> Any:
@@ -114,8 +132,11 @@ class ClientDoor:
                 deliver(prepared[1], guard.policy_for(extensions, host), host)
             raise
         if prepared is not None:
-            guard.judge(request, prepared[1])
+            guard.judge(request, known_above() + prepared[1])
         return request
+
+    def _is_librarys(self, build: Any) -> bool:
+        return getattr(build, "__func__", None) is self._library.Client.build_request
 
 
 class SyncClientDoor(ClientDoor):
@@ -125,9 +146,7 @@ class SyncClientDoor(ClientDoor):
 
         def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
-            if not self._body_guard.has_judged(request):
-                self._body_guard.buffer(request)
-                self._body_guard.judge(request)
+            judge_sent(self._body_guard, request)
             return super().send(request, **options)
 
 
@@ -138,9 +157,7 @@ class AsyncClientDoor(ClientDoor):
 
         async def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
-            if not self._body_guard.has_judged(request):
-                await self._body_guard.abuffer(request)
-                self._body_guard.judge(request)
+            await judge_sent_async(self._body_guard, request)
             return await super().send(request, **options)
 
 

@@ -117,7 +117,7 @@ def deliver(report: Report, policy: Policy, host: str) -> None:
     if not policy.on_report:
         return
     report = replace(report, host=host)
-    for tell in policy.on_report:
+    for tell in policy.reporters:
         try:
             tell(report)
         except Exception as error:  # a reporter loses its report, never the request

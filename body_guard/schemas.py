@@ -1,7 +1,8 @@
 """The snapshot of what providers know, made from their SDKs: ``python -m body_guard.schemas``.
 
 It imports the SDKs that are installed, reads the names in their own TypedDicts, and writes
-``body_guard/core/schema_tables.py``. An SDK that is not installed keeps what is there.
+``body_guard/core/schema_tables.py``. What other releases knew stays there beside it: a provider
+goes on taking what an older SDK sends. Run it in an environment for each release to be known.
 """
 
 from __future__ import annotations
@@ -109,27 +110,32 @@ def _dicts(hint: Any) -> Iterator[Any]:
         yield from _dicts(part)
 
 
-def source(schemas: dict[Provider, Schema]) -> str:
+def source(schemas: dict[Provider, tuple[Schema, ...]]) -> str:
     """Give the text of the module of tables."""
-    blocks = []
-    for provider, schema in sorted(schemas.items()):
-        shapes = "".join(
-            f'            "{name}": Shape(\n'
-            f"                root={_block(shape.root, 16)},\n"
-            f"                element={_block(shape.element, 16)},\n"
-            "            ),\n"
-            for name, shape in sorted(schema.shapes.items())
-        )
-        known = "None" if schema.metadata is None else _block(schema.metadata, 8)
-        blocks.append(
-            f'    "{provider}": Schema(\n'
-            f'        sdk="{schema.sdk}",\n'
-            f'        version="{schema.version}",\n'
-            f"        shapes={{\n{shapes}        }},\n"
-            f"        metadata={known},\n"
-            "    ),\n"
-        )
+    blocks = [
+        f'    "{provider}": (\n{"".join(map(_release, releases))}    ),\n'
+        for provider, releases in sorted(schemas.items())
+    ]
     return _HEAD + "".join(blocks) + "}\n"
+
+
+def _release(schema: Schema) -> str:
+    shapes = "".join(
+        f'                "{name}": Shape(\n'
+        f"                    root={_block(shape.root, 20)},\n"
+        f"                    element={_block(shape.element, 20)},\n"
+        "                ),\n"
+        for name, shape in sorted(schema.shapes.items())
+    )
+    known = "None" if schema.metadata is None else _block(schema.metadata, 12)
+    return (
+        "        Schema(\n"
+        f'            sdk="{schema.sdk}",\n'
+        f'            version="{schema.version}",\n'
+        f"            shapes={{\n{shapes}            }},\n"
+        f"            metadata={known},\n"
+        "        ),\n"
+    )
 
 
 def _block(names: frozenset[str], indent: int) -> str:
@@ -156,8 +162,12 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-SCHEMAS: Final[dict[Provider, Schema]] = {
+SCHEMAS: Final[dict[Provider, tuple[Schema, ...]]] = {
 '''
+
+
+def _by_version(schema: Schema) -> list[int]:
+    return [int(part) for part in schema.version.split(".") if part.isdigit()]
 
 
 def main() -> None:
@@ -165,11 +175,13 @@ def main() -> None:
     schemas = dict(schema_tables.SCHEMAS)
     for sdk in get_args(Provider):
         try:
-            schemas[sdk] = read(sdk)
+            installed = read(sdk)
         except ImportError:
-            print(f"{sdk}: not installed, kept as of {schemas[sdk].version}")
+            print(f"{sdk}: not installed")
             continue
-        print(f"{sdk}: {schemas[sdk].version}")
+        others = [one for one in schemas[sdk] if one.version != installed.version]
+        schemas[sdk] = tuple(sorted((*others, installed), key=_by_version))
+        print(f"{sdk}: {', '.join(one.version for one in schemas[sdk])}")
     TABLES.write_text(source(schemas), encoding="utf-8")
 
 

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 # Before anything imports litellm, which would fetch its price list from the network.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
+if "BODY_GUARD_ALIAS_HTTPX" in os.environ:  # before anything imports httpx: test_httpx2 says so
+    import httpx2
+
+    httpx2.alias_httpx()
+
 import pytest
 
+import body_guard
 import body_guard._reporting
 
-from doors import CLIENTS, DOORS, TRANSPORTS, Door, Wire
+from doors import CLIENTS, DOORS, FAMILIES, TRANSPORTS, Door, Family, Wire
 
 
 @pytest.fixture(autouse=True)
 def fresh_tally(monkeypatch: pytest.MonkeyPatch) -> None:
     """Warn again in each test: what was warned of once is counted for the whole process."""
     monkeypatch.setattr(body_guard._reporting, "_tally", body_guard._reporting.Tally())
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_installed() -> Iterator[None]:
+    """Give the libraries their names back after each test."""
+    yield
+    body_guard.uninstall()
 
 
 @pytest.fixture(params=DOORS, ids=str)
@@ -35,6 +49,12 @@ def client_door(request: pytest.FixtureRequest) -> Door:
 @pytest.fixture(params=TRANSPORTS, ids=str)
 def transport_door(request: pytest.FixtureRequest) -> Door:
     """Give every door that sees each hop, after auth and hooks."""
+    return request.param
+
+
+@pytest.fixture(params=FAMILIES, ids=str)
+def family(request: pytest.FixtureRequest) -> Family:
+    """Give every HTTP library in turn."""
     return request.param
 
 

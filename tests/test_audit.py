@@ -31,7 +31,7 @@ class Span:
 
 def plain(library: Any, **options: Any) -> Any:
     """Give the request that the unguarded library sends."""
-    wire = Wire(library=library)
+    wire = Wire()
     with library.Client(transport=library.MockTransport(wire)) as client:
         client.request("POST", URL, **options)
     return wire.requests[0]
@@ -214,12 +214,12 @@ def test_the_note_says_no_value(client_door: Door, wire: Wire) -> None:
 def test_without_notes_the_log_says_it(caplog: pytest.LogCaptureFixture) -> None:
     """On Python 3.10."""
 
-    class NoNotes(TypeError):
+    class WithoutNotesError(TypeError):
         @property
         def add_note(self) -> Any:
             raise AttributeError
 
-    _audit.note(NoNotes(), {"a": Span()})
+    _audit.note(WithoutNotesError(), {"a": Span()})
     assert [record.getMessage() for record in caplog.records] == [
         "body_guard, in an audit: no encoder can write "
         "/a (rule unserializable, test_audit.Span) of this body."

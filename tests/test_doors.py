@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 import body_guard
@@ -19,7 +18,7 @@ from body_guard import (
     SignedBodyError,
 )
 
-from doors import Door, Wire, exchange
+from doors import FAMILIES, Door, Family, Wire, exchange
 
 URL = "http://provider.test/v1/messages"
 DIRTY = b'{"model": "m", "_sentry_span": {"op": "x"}, "n": 1.10}'
@@ -32,7 +31,8 @@ class Span:
 
 def plain(library: Any, **options: Any) -> Any:
     """Give the request that the unguarded library sends."""
-    wire = Wire(library=library)
+    body_guard.uninstall()
+    wire = Wire()
     with library.Client(transport=library.MockTransport(wire)) as client:
         client.request(**options)
     return wire.requests[0]
@@ -366,11 +366,11 @@ def test_nested_guards_report_once(wire: Wire, client_door: Door) -> None:
     assert len(seen) == 1
 
 
-def test_another_policy_judges_again(wire: Wire) -> None:
+def test_another_policy_judges_again(family: Family, wire: Wire) -> None:
     """A transport with a policy of its own is not bound by the client's verdict."""
     strict = Policy(rules=(Rule("strict", keys=("n",)),))
-    transport = body_guard.GuardedTransport(httpx.MockTransport(wire), policy=strict)
-    with body_guard.GuardedClient(transport=transport) as client:
+    transport = family.guarded.GuardedTransport(family.library.MockTransport(wire), policy=strict)
+    with family.guarded.GuardedClient(transport=transport) as client:
         client.post(URL, content=DIRTY)
     assert wire.body == b'{"model": "m"}'
 
@@ -481,32 +481,30 @@ def test_mounts_and_environment_proxies_stay(
     assert "https://" in patterns
 
 
-def test_policy_must_be_a_policy() -> None:
+def test_policy_must_be_a_policy(family: Family) -> None:
     """A mistake is named where it is made."""
     with pytest.raises(TypeError, match=r"policy takes a body_guard\.Policy, not str"):
-        body_guard.GuardedClient(policy="strict")  # type: ignore[arg-type]
+        family.guarded.GuardedClient(policy="strict")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("make", "inside", "message"),
-    [
-        (
-            body_guard.GuardedTransport,
-            httpx.AsyncHTTPTransport(),
-            "GuardedTransport wraps an httpx.BaseTransport, not a httpx.AsyncHTTPTransport",
-        ),
-        (
-            body_guard.GuardedAsyncTransport,
-            httpx.HTTPTransport(),
-            "GuardedAsyncTransport wraps an httpx.AsyncBaseTransport, not a httpx.HTTPTransport",
-        ),
-    ],
-    ids=["sync around async", "async around sync"],
-)
-def test_a_transport_of_the_wrong_kind(make: Any, inside: Any, message: str) -> None:
-    """The mistake is a TypeError that names both classes."""
-    with pytest.raises(TypeError, match=message):
-        make(inside)
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_transport_of_the_wrong_kind(family: Family, is_async: bool) -> None:
+    """Sync around async, or one library around the other: a TypeError that names both classes."""
+    wanted, other = ("Async", "") if is_async else ("", "Async")
+    wrap = getattr(family.guarded, f"Guarded{wanted}Transport")
+    insides = [getattr(family.library, f"{other}HTTPTransport")()]
+    insides += [
+        getattr(stranger.library, f"{wanted}HTTPTransport")()
+        for stranger in FAMILIES
+        if stranger is not family
+    ]
+    for inside in insides:
+        there = f"{type(inside).__module__}.{type(inside).__name__}"
+        expected = (
+            f"Guarded{wanted}Transport wraps an {family}.{wanted}BaseTransport, not a {there}"
+        )
+        with pytest.raises(TypeError, match=expected):
+            wrap(inside)
 
 
 def test_a_transport_delegates_its_lifecycle(door: Door) -> None:
@@ -566,15 +564,15 @@ def test_a_users_own_build_request_still_gets_json(client_door: Door, wire: Wire
     assert request.extensions["body_guard"].findings[0].path == "/_sentry_x"
 
 
-def test_an_override_and_a_guard_that_fails(wire: Wire) -> None:
+def test_an_override_and_a_guard_that_fails(family: Family, wire: Wire) -> None:
     """on_error="send" hands the untouched object on to an override too."""
 
-    class Mine(httpx.Client):
+    class Mine(family.library.Client):
         def build_request(self, *args: Any, **options: Any) -> Any:
             return super().build_request(*args, **{**options, "json": str(type(options["json"]))})
 
     policy = Policy(convert=broken_convert, on_error="send")
-    client = body_guard.guard(Mine(transport=httpx.MockTransport(wire)), policy)
+    client = body_guard.guard(Mine(transport=family.library.MockTransport(wire)), policy)
     request = client.build_request("POST", URL, json=[Span()])
     assert request.content == b"\"<class 'list'>\""
 
@@ -625,14 +623,16 @@ def test_a_value_that_keeps_changing(
     assert wire.body == b'{"a":1}'
 
 
-def test_a_content_changed_behind_a_judged_stream(wire: Wire) -> None:
+def test_a_content_changed_behind_a_judged_stream(family: Family, wire: Wire) -> None:
     """What is remembered of a stream is remembered of its bytes: a hook's new content is judged."""
 
-    def poison(request: httpx.Request) -> None:
+    def poison(request: Any) -> None:
         request._content = DIRTY
 
-    transport = body_guard.GuardedTransport(httpx.MockTransport(wire))
-    with body_guard.GuardedClient(transport=transport, event_hooks={"request": [poison]}) as client:
+    transport = family.guarded.GuardedTransport(family.library.MockTransport(wire))
+    with family.guarded.GuardedClient(
+        transport=transport, event_hooks={"request": [poison]}
+    ) as client:
         client.post(URL, content=CLEANED)
     assert wire.body == CLEANED
 

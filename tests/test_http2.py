@@ -10,10 +10,9 @@ from typing import Any
 import h2.config
 import h2.connection
 import h2.events
-import httpx
 import pytest
 
-import body_guard
+from doors import Family
 
 DIRTY = b'{"a": 1.10, "_sentry_x": {}}'
 CLEAN = b'{"a": 1.10}'
@@ -54,10 +53,10 @@ def server() -> Iterator[tuple[str, list[Any]]]:
 
 
 @pytest.mark.parametrize("content", [DIRTY, CLEAN], ids=["dirty", "clean"])
-def test_the_length_is_right(server: tuple[str, list[Any]], content: bytes) -> None:
+def test_the_length_is_right(family: Family, server: tuple[str, list[Any]], content: bytes) -> None:
     """The content-length that arrives is that of the body that arrives."""
     url, arrived = server
-    with body_guard.GuardedClient(http1=False, http2=True, trust_env=False) as client:
+    with family.guarded.GuardedClient(http1=False, http2=True, trust_env=False) as client:
         response = client.post(url, content=content)
     assert response.http_version == "HTTP/2"
     ((headers, body),) = arrived
@@ -65,10 +64,10 @@ def test_the_length_is_right(server: tuple[str, list[Any]], content: bytes) -> N
     assert headers[b"content-length"] == b"%d" % len(CLEAN)
 
 
-def test_a_transport_over_http2(server: tuple[str, list[Any]]) -> None:
+def test_a_transport_over_http2(family: Family, server: tuple[str, list[Any]]) -> None:
     """The same through a guarded transport."""
     url, arrived = server
-    inside = httpx.HTTPTransport(http1=False, http2=True)
-    with httpx.Client(transport=body_guard.GuardedTransport(inside)) as client:
+    inside = family.library.HTTPTransport(http1=False, http2=True)
+    with family.library.Client(transport=family.guarded.GuardedTransport(inside)) as client:
         client.post(url, content=DIRTY)
     assert [(headers[b"content-length"], body) for headers, body in arrived] == [(b"11", CLEAN)]

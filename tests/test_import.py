@@ -7,10 +7,11 @@ import subprocess
 import sys
 import typing
 
-import httpx
 import pytest
 
 import body_guard
+
+from doors import Family
 
 
 def run(code: str) -> str:
@@ -25,8 +26,9 @@ def run(code: str) -> str:
         "; body_guard.sanitize({'_sentry_x': 1})",
         "; body_guard.Sanitizer().encode([{1}])",
         "; [getattr(body_guard, n) for n in body_guard.__all__ if not n.startswith('Guarded')]",
+        "; body_guard.install(); body_guard.coverage(); body_guard.uninstall()",
     ],
-    ids=["import", "sanitize", "encode", "names"],
+    ids=["import", "sanitize", "encode", "names", "install"],
 )
 def test_the_core_needs_no_http_library(use: str) -> None:
     """No HTTP library, no litellm and no sentry_sdk is loaded by the core."""
@@ -48,16 +50,16 @@ def test_every_public_name_is_there() -> None:
 
 @pytest.mark.parametrize(
     ("client", "options"),
-    [(httpx.Client, "_SyncOptions"), (httpx.AsyncClient, "_AsyncOptions")],
+    [("Client", "_SyncOptions"), ("AsyncClient", "_AsyncOptions")],
     ids=["sync", "async"],
 )
-def test_the_typed_options_are_httpxs(client: type, options: str) -> None:
-    """The signature that type checkers see names exactly the options the installed httpx takes."""
-    source = inspect.getsource(body_guard.httpx).replace("if TYPE_CHECKING:", "if True:", 1)
-    namespace: dict[str, typing.Any] = {"__name__": "body_guard.httpx"}
+def test_the_typed_options_are_the_librarys(family: Family, client: str, options: str) -> None:
+    """The signature that type checkers see names exactly the options the installed library takes."""
+    source = inspect.getsource(family.guarded).replace("if TYPE_CHECKING:", "if True:", 1)
+    namespace: dict[str, typing.Any] = {"__name__": family.guarded.__name__}
     exec(source.partition("__all__ =")[0], namespace)
     typed = set(namespace[options].__annotations__) | set(namespace["_Options"].__annotations__)
-    assert typed == set(inspect.signature(client).parameters)
+    assert typed == set(inspect.signature(getattr(family.library, client)).parameters)
 
 
 def test_lazy_names_in_this_process() -> None:

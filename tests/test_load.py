@@ -70,7 +70,7 @@ FILES: dict[str, tuple[str, Policy]] = {
     "presets": ('presets = ["litellm"]', Policy(preset("litellm"))),
     "presets and rules": (f'presets = ["sentry"]\n{RULE}', Policy((*preset("sentry"), OURS))),
     "hosts": (
-        f"""
+        """
         mode = "audit"
         [hosts."*.x.com"]
         presets = ["sentry"]

@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from body_guard import Policy
+
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```\n(?:\n```text\n(.*?)```)?", README, re.DOTALL)
 
@@ -29,8 +31,8 @@ def test_an_example_prints_what_the_readme_says(code: str, expected: str) -> Non
 
 def test_there_are_examples() -> None:
     """The pattern above still finds them."""
-    assert len(BLOCKS) == 10
-    assert sum(bool(expected) for _, expected in BLOCKS) == 8
+    assert len(BLOCKS) == 14
+    assert sum(bool(expected) for _, expected in BLOCKS) == 11
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,11 @@ def test_there_are_examples() -> None:
 def test_the_two_commands_stand_word_for_word(command: str) -> None:
     """The gate runs them from here."""
     assert f"\n{command}\n" in README
+
+
+def test_the_policy_file_is_one(tmp_path: pathlib.Path) -> None:
+    """The TOML that stands there loads."""
+    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "policy.toml"
+    path.write_text(text, encoding="utf-8")
+    assert [rule.name for rule in Policy.load(path).rules][-1] == "ours"

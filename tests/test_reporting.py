@@ -14,6 +14,8 @@ import pytest
 import body_guard
 from body_guard import Finding, Policy, Report, Rule, _reporting
 
+from doors import Family
+
 URL = "http://provider.test/"
 
 
@@ -26,9 +28,9 @@ def post(client: httpx.Client, body: Any) -> None:
 
 
 @pytest.fixture
-def client() -> body_guard.GuardedClient:
-    return body_guard.GuardedClient(
-        transport=httpx.MockTransport(lambda request: httpx.Response(200))
+def client(family: Family) -> body_guard.GuardedClient:
+    return family.guarded.GuardedClient(
+        transport=family.library.MockTransport(lambda request: family.library.Response(200))
     )
 
 
@@ -185,11 +187,11 @@ def test_on_report_gets_every_report(client: httpx.Client) -> None:
 def test_on_report_is_told_where_and_how_long(client: httpx.Client) -> None:
     """Of what an SDK or litellm finds before there is a request, the host is not known."""
     seen: list[Report] = []
-    body_guard.guard(client, Policy(on_report=seen.append))  # type: ignore[arg-type]
+    body_guard.guard(client, Policy(on_report=seen.append))
     with body_guard.collect() as reports:
         post(client, {"a": 1})
         client.post("http://other.test:8080/", content=b'{"_sentry_x":1}')
-        _reporting.deliver(Report(), Policy(on_report=seen.append), "")  # type: ignore[arg-type]
+        _reporting.deliver(Report(), Policy(on_report=seen.append), "")
     assert [report.host for report in seen] == ["provider.test", "other.test", ""]
     assert [report.mode for report in seen] == ["enforce", "enforce", "enforce"]
     assert [report.seconds > 0 for report in seen] == [True, True, False]
@@ -200,7 +202,7 @@ def test_a_refusal_is_told_with_its_name(client: httpx.Client) -> None:
     """By whichever error, before its own caller hears of it; with the host that was meant."""
     seen: list[Report] = []
     refusing = Rule("no", keys=("no",), action="reject")
-    body_guard.guard(client, Policy((*Policy().rules, refusing), on_report=seen.append))  # type: ignore[arg-type]
+    body_guard.guard(client, Policy((*Policy().rules, refusing), on_report=seen.append))
     with pytest.raises(body_guard.BodyRejectedError):
         post(client, {"no": 1})
     with pytest.raises(body_guard.SignedBodyError):
@@ -246,12 +248,12 @@ def test_collect_nests_and_ends(client: httpx.Client) -> None:
     assert [report.changed for report in inner] == [True]
 
 
-def test_collect_does_not_mix_tasks() -> None:
+def test_collect_does_not_mix_tasks(family: Family) -> None:
     """Tasks at once each see their own reports, and the task around them sees all."""
 
     async def run() -> None:
-        transport = httpx.MockTransport(lambda request: httpx.Response(200))
-        async with body_guard.GuardedAsyncClient(transport=transport) as client:
+        transport = family.library.MockTransport(lambda request: family.library.Response(200))
+        async with family.guarded.GuardedAsyncClient(transport=transport) as client:
 
             async def one(body: Any) -> bool:
                 with body_guard.collect() as reports:

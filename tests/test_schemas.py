@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from body_guard import schemas
-from body_guard.core.schema import Provider, Schema, Shape
+from body_guard.core.schema import Provider, Schema, Shape, merged, schema_of
 from body_guard.core.schema_tables import SCHEMAS
 
 SDKS = get_args(Provider)
@@ -18,23 +18,22 @@ SDKS = get_args(Provider)
 def test_the_snapshot_is_what_the_sdk_types(sdk: Provider) -> None:
     """Made anew from the same release it is the same; a newer one that knows more is told of."""
     pytest.importorskip(sdk, exc_type=ImportError)
-    release = importlib.metadata.version(sdk)
-    stored, installed = SCHEMAS[sdk], schemas.read(sdk)
-    if release == stored.version:
-        assert installed == stored
-        return
-    added = {
-        name
-        for told_by, shape in installed.shapes.items()
-        for name in shape.root | shape.element
-        if told_by not in stored.shapes
-        or name not in stored.shapes[told_by].root | stored.shapes[told_by].element
-    }
-    if added:
+    version, installed = importlib.metadata.version(sdk), schemas.read(sdk)
+    for stored in SCHEMAS[sdk]:
+        if stored.version == version:
+            assert installed == stored
+            return
+    known = schema_of(sdk)
+    together = merged((known, installed))
+    if (together.shapes, together.metadata) != (known.shapes, known.metadata):
         pytest.skip(
-            f"{sdk} {release} knows names that the snapshot of {stored.version} does not: "
-            f"{sorted(added)}; python -m body_guard.schemas"
+            f"{sdk} {version} knows names that the snapshot of {known.version} does not: "
+            f"{sorted(names(together) - names(known))}; run python -m body_guard.schemas"
         )
+
+
+def names(schema: Schema) -> set[str]:
+    return {name for shape in schema.shapes.values() for name in shape.root | shape.element}
 
 
 def test_the_module_is_what_the_generator_writes() -> None:
@@ -45,10 +44,8 @@ def test_the_module_is_what_the_generator_writes() -> None:
 @pytest.mark.parametrize("sdk", SDKS)
 def test_the_snapshot_knows_what_everybody_sends(sdk: Provider) -> None:
     """A snapshot of nothing would report every member, or none."""
-    schema = SCHEMAS[sdk]
-    assert {"model", "messages", "max_tokens", "temperature", "tools"} - (
-        {"temperature"} if sdk == "anthropic" else set()
-    ) <= schema.shapes["messages"].root
+    schema = schema_of(sdk)
+    assert {"model", "messages", "max_tokens", "tools"} <= schema.shapes["messages"].root
     assert {"role", "content"} <= schema.shapes["messages"].element
     assert schema.metadata == {"openai": None, "anthropic": {"user_id"}}[sdk]
 
@@ -56,24 +53,44 @@ def test_the_snapshot_knows_what_everybody_sends(sdk: Provider) -> None:
 def test_it_writes_what_it_reads(
     monkeypatch: pytest.MonkeyPatch, tmp_path: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The command writes the module of tables; an SDK that is not there keeps what it had."""
+    """The command writes the module of tables, and keeps what other releases knew."""
     assert hasattr(tmp_path, "joinpath")
     target = tmp_path.joinpath("tables.py")
-    made = Schema("openai", "9.9", {"prompt": Shape(frozenset({"prompt", "b"}), frozenset())}, None)
+    shapes = {"prompt": Shape(frozenset({"prompt", "b"}), frozenset())}
+    older, made, newer = (
+        Schema("openai", release, shapes, None) for release in ("2.54", "3.9", "3.54")
+    )
+    claude = Schema("anthropic", "2.1", {}, frozenset({"user_id"}))
 
     def read(sdk: str) -> Schema:
         if sdk == "openai":
             return made
         raise ImportError(sdk)
 
+    stored = {"openai": (older, newer), "anthropic": (claude,)}
+    monkeypatch.setattr(schemas.schema_tables, "SCHEMAS", stored)
     monkeypatch.setattr(schemas, "TABLES", target)
     monkeypatch.setattr(schemas, "read", read)
     schemas.main()
-    out = capsys.readouterr().out.splitlines()
-    assert out == [
-        "openai: 9.9",
-        f"anthropic: not installed, kept as of {SCHEMAS['anthropic'].version}",
-    ]
-    namespace: dict[str, dict[str, Schema]] = {}
+    assert capsys.readouterr().out == "openai: 2.54, 3.9, 3.54\nanthropic: not installed\n"
+    namespace: dict[str, dict[str, tuple[Schema, ...]]] = {}
     exec(target.read_text(encoding="utf-8"), namespace)
-    assert namespace["SCHEMAS"] == {"openai": made, "anthropic": SCHEMAS["anthropic"]}
+    assert namespace["SCHEMAS"] == {"openai": (older, made, newer), "anthropic": (claude,)}
+
+
+def test_what_any_release_knows_is_known() -> None:
+    """Shapes and names of all; metadata is free where one release says so."""
+    old = Schema("x", "1", {"a": Shape(frozenset("ab"), frozenset("e"))}, frozenset("m"))
+    new = Schema(
+        "x",
+        "2",
+        {"a": Shape(frozenset("ac"), frozenset()), "n": Shape(frozenset("n"), frozenset())},
+        frozenset("k"),
+    )
+    both = {
+        "a": Shape(frozenset("abc"), frozenset("e")),
+        "n": Shape(frozenset("n"), frozenset()),
+    }
+    assert merged((old, new)) == Schema("x", "1, 2", both, frozenset("mk"))
+    free = Schema("x", "3", {}, None)
+    assert merged((old, new, free)) == Schema("x", "1, 2, 3", both, None)

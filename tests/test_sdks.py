@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 import body_guard
-from body_guard._doors import ClientDoor
+from body_guard import Finding, Report
+from body_guard._doors import ClientDoor, found_above
 from body_guard._sdks import SDKS, http_clients, sdk_of
 
 
@@ -55,3 +56,33 @@ def test_an_sdk_without_a_hook() -> None:
     assert all(isinstance(each, ClientDoor) for each in http)
     body_guard.unguard(client)
     assert [type(each) for each in http] == [httpx.Client, httpx.AsyncClient]
+
+
+class Mine(httpx.Client):
+    """A user's own client class."""
+
+    def build_request(self, *args: Any, **options: Any) -> httpx.Request:
+        return super().build_request(*args, **options)
+
+
+@pytest.mark.parametrize("kind", [httpx.Client, Mine])
+@pytest.mark.parametrize(
+    "options",
+    [{"json": {"_sentry_x": 1}}, {"content": b'{"_sentry_x": 1}'}],
+    ids=["json", "content"],
+)
+def test_what_was_found_above_is_told_once(kind: type[httpx.Client], options: Any) -> None:
+    """With what the HTTP client finds, whether the SDK leaves the encoding to it or not."""
+    above = Finding("/live", "unserializable", "remove", "builtins.object")
+    token = found_above.set([Report((above,), changed=True)])
+    try:
+        with body_guard.guard(kind()) as client, body_guard.collect() as reports:
+            request = client.build_request("POST", "http://provider.test/", **options)
+            client.build_request("POST", "http://provider.test/", json={})
+    finally:
+        found_above.reset(token)
+    assert request.content == b"{}"
+    assert [[finding.path for finding in report.findings] for report in reports] == [
+        ["/live", "/_sentry_x"],
+        [],
+    ]

@@ -11,14 +11,12 @@ from typing import Any
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
-import httpx
 import pytest
 
-import body_guard
 from body_guard import SignedBodyError
 from body_guard._signatures import SCHEMES, signed_by
 
-from doors import Door, Wire, exchange
+from doors import Door, Family, Wire, exchange
 
 URL = "http://provider.test/model/invoke"
 DIRTY = b'{"a": 1.10, "_sentry_x": {}}'
@@ -80,34 +78,36 @@ UNSIGNED = {
 
 
 @pytest.mark.parametrize("headers", SIGNED.values(), ids=SIGNED)
-def test_dirty_and_signed_is_refused(headers: dict[str, str], wire: Wire) -> None:
+def test_dirty_and_signed_is_refused(family: Family, headers: dict[str, str], wire: Wire) -> None:
     """Before any I/O, with rule, path and the header's name."""
-    with body_guard.GuardedClient(transport=httpx.MockTransport(wire)) as client:
+    with family.guarded.GuardedClient(transport=family.library.MockTransport(wire)) as client:
         with pytest.raises(SignedBodyError, match=r"/_sentry_x \(rule sentry") as caught:
             client.post(URL, content=DIRTY, headers=headers)
         client.post(URL, content=CLEAN, headers=headers)
     assert wire.body == CLEAN
-    named = signed_by(httpx.Headers(headers))
+    named = signed_by(family.library.Headers(headers))
     assert named in {name.lower() for name in headers}
     assert f"its {named} header" in str(caught.value)
 
 
 @pytest.mark.parametrize("headers", UNSIGNED.values(), ids=UNSIGNED)
-def test_what_is_no_signature_of_the_body(headers: dict[str, str], wire: Wire) -> None:
+def test_what_is_no_signature_of_the_body(
+    family: Family, headers: dict[str, str], wire: Wire
+) -> None:
     """The body is cut, and the headers stay."""
-    with body_guard.GuardedClient(transport=httpx.MockTransport(wire)) as client:
+    with family.guarded.GuardedClient(transport=family.library.MockTransport(wire)) as client:
         client.post(URL, content=DIRTY, headers=headers)
     assert wire.body == CLEAN
     sent = wire.requests[0].headers
     assert {name: sent[name] for name in headers} == headers
 
 
-def test_every_scheme_has_its_row() -> None:
+def test_every_scheme_has_its_row(family: Family) -> None:
     """Each row of the table is what refuses some request above."""
     refusing = set()
     for headers in SIGNED.values():
         for scheme in SCHEMES:
-            if signed_by(httpx.Headers(headers)) == scheme.header and scheme.header in {
+            if signed_by(family.library.Headers(headers)) == scheme.header and scheme.header in {
                 name.lower() for name in headers
             }:
                 refusing.add((scheme.header, scheme.value))
@@ -136,12 +136,16 @@ DIGESTS = {
 
 
 @pytest.mark.parametrize(("name", "old", "new"), DIGESTS.values(), ids=DIGESTS)
-def test_a_mere_digest_is_recomputed(name: str, old: str, new: str, wire: Wire) -> None:
+def test_a_mere_digest_is_recomputed(
+    family: Family, name: str, old: str, new: str, wire: Wire
+) -> None:
     """The name keeps its spelling and place; a clean body keeps even a wrong digest."""
     headers = [("A", "1"), (name, old), ("B", "2")]
-    with httpx.Client(transport=body_guard.GuardedTransport(httpx.MockTransport(wire))) as client:
+    with family.library.Client(
+        transport=family.guarded.GuardedTransport(family.library.MockTransport(wire))
+    ) as client:
         for content in (DIRTY, CLEAN):
-            client.send(httpx.Request("POST", URL, content=content, headers=headers))
+            client.send(family.library.Request("POST", URL, content=content, headers=headers))
     dirty, clean = (request.headers.raw[1:4] for request in wire.requests)
     assert dirty == [(b"A", b"1"), (name.encode(), new.encode()), (b"B", b"2")]
     assert clean == [(b"A", b"1"), (name.encode(), old.encode()), (b"B", b"2")]
@@ -156,19 +160,19 @@ def test_a_mere_digest_is_recomputed(name: str, old: str, new: str, wire: Wire) 
         ("x-amz-checksum-crc64nvme", "x"),
     ],
 )
-def test_an_unknown_digest_is_refused(name: str, value: str, wire: Wire) -> None:
+def test_an_unknown_digest_is_refused(family: Family, name: str, value: str, wire: Wire) -> None:
     """What cannot be made right is not sent wrong."""
     with (
-        body_guard.GuardedClient(transport=httpx.MockTransport(wire)) as client,
+        family.guarded.GuardedClient(transport=family.library.MockTransport(wire)) as client,
         pytest.raises(SignedBodyError, match=f"its {name.lower()} header"),
     ):
         client.post(URL, content=DIRTY, headers={name: value})
     assert wire.requests == []
 
 
-def test_a_digest_of_a_json_object(wire: Wire) -> None:
+def test_a_digest_of_a_json_object(family: Family, wire: Wire) -> None:
     """json= is cleaned before it is encoded, and its digest follows."""
-    with body_guard.GuardedClient(transport=httpx.MockTransport(wire)) as client:
+    with family.guarded.GuardedClient(transport=family.library.MockTransport(wire)) as client:
         client.post(URL, json={"a": 1, "_sentry_x": 1}, headers={"Content-MD5": "x"})
     assert wire.requests[0].headers["content-md5"] == b64("md5", b'{"a":1}')
 

@@ -10,10 +10,9 @@ import anyio
 import httpx
 import pytest
 
-import body_guard
 from body_guard import Policy, Report, _streams
 
-from doors import Door, Wire, exchange
+from doors import Door, Family, Wire, exchange
 
 URL = "http://provider.test/"
 DIRTY = b'{"a": 1.10, "_sentry_x": {}}'
@@ -125,26 +124,28 @@ def test_headers_of_a_buffered_stream_stay(door: Door, wire: Wire) -> None:
         assert "content-length" not in request.headers
 
 
-def test_a_file_keeps_its_length_right(wire: Wire) -> None:
+def test_a_file_keeps_its_length_right(family: Family, wire: Wire) -> None:
     """A file object is a stream with a length; once cut, it has the new one."""
-    with body_guard.GuardedClient(transport=httpx.MockTransport(wire), policy=BUFFERED) as client:
+    with family.guarded.GuardedClient(
+        transport=family.library.MockTransport(wire), policy=BUFFERED
+    ) as client:
         client.post(URL, content=io.BytesIO(DIRTY))
     assert wire.body == CLEAN
     assert wire.requests[0].headers["content-length"] == str(len(CLEAN))
 
 
-def test_a_begun_stream_cannot_be_replayed(wire: Wire) -> None:
+def test_a_begun_stream_cannot_be_replayed(family: Family, wire: Wire) -> None:
     """Who iterates it again gets what the stream itself says to that."""
 
-    class Iterating(httpx.BaseTransport):
+    class Iterating(family.library.BaseTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
             wire.bodies.append(b"".join(request.stream))  # type: ignore[arg-type]
-            return httpx.Response(307, headers={"location": "/again"})
+            return family.library.Response(307, headers={"location": "/again"})
 
-    client = body_guard.GuardedClient(
+    client = family.guarded.GuardedClient(
         transport=Iterating(), policy=Policy(buffer=3), follow_redirects=True
     )
-    with pytest.raises(httpx.StreamConsumed):
+    with pytest.raises(family.library.StreamConsumed):
         client.post(URL, content=Source(b"{", b'"a"', b":1}").sync())
     assert wire.bodies == [b'{"a":1}']
 

@@ -13,18 +13,20 @@ import pytest
 import body_guard
 from body_guard import Policy, Rule
 
-from doors import Wire
+from doors import Family, Wire
 
 URL = "http://provider.test/"
 STRICT = Policy(rules=(Rule("strict", keys=("model",)),))
 
 
-class Mine(httpx.Client):
-    """A user's own client class."""
+def mine(family: Family) -> Any:
+    """Give a user's own client class."""
+    return type("Mine", (family.library.Client,), {"__doc__": "Ours.", "__module__": __name__})
 
 
-def test_guarding_keeps_identity_and_name() -> None:
+def test_guarding_keeps_identity_and_name(family: Family) -> None:
     """The object is the same, an instance of its class, and says the same name."""
+    Mine = mine(family)  # noqa: N806
     client = Mine()
     assert body_guard.guard(client) is client
     assert isinstance(client, Mine)
@@ -38,9 +40,10 @@ def test_guarding_keeps_identity_and_name() -> None:
     )
 
 
-@pytest.mark.parametrize("make", [httpx.Client, httpx.AsyncClient, Mine])
-def test_unguard_restores_exactly(make: Any) -> None:
+@pytest.mark.parametrize("name", ["Client", "AsyncClient", "Mine"])
+def test_unguard_restores_exactly(family: Family, name: str) -> None:
     """Class and instance attributes are what they were; unguarding twice does nothing."""
+    make = mine(family) if name == "Mine" else getattr(family.library, name)
     client = make()
     before = dict(vars(client))
     body_guard.guard(client)
@@ -50,9 +53,9 @@ def test_unguard_restores_exactly(make: Any) -> None:
     assert type(body_guard.unguard(client)) is make
 
 
-def test_guarding_again_is_a_no_op_or_replaces(wire: Wire) -> None:
+def test_guarding_again_is_a_no_op_or_replaces(family: Family, wire: Wire) -> None:
     """The same policy again changes nothing, another one takes its place."""
-    client = body_guard.guard(httpx.Client(transport=httpx.MockTransport(wire)))
+    client = body_guard.guard(family.library.Client(transport=family.library.MockTransport(wire)))
     first = type(client)
     assert type(body_guard.guard(client)) is first
     assert type(body_guard.guard(client, Policy())) is first
@@ -60,28 +63,29 @@ def test_guarding_again_is_a_no_op_or_replaces(wire: Wire) -> None:
     assert type(client) is not first
     client.post(URL, json={"model": "m", "_sentry_x": "s"})
     assert wire.body == b'{"_sentry_x":"s"}'
-    assert type(body_guard.unguard(client)) is httpx.Client
+    assert type(body_guard.unguard(client)) is family.library.Client
 
 
-def test_classes_are_shared() -> None:
+def test_classes_are_shared(family: Family) -> None:
     """Two clients of one class and policy share one guarded class."""
+    Mine = mine(family)  # noqa: N806
     assert type(body_guard.guard(Mine())) is type(body_guard.guard(Mine()))
 
 
-def test_a_client_built_guarded_takes_another_policy(wire: Wire) -> None:
+def test_a_client_built_guarded_takes_another_policy(family: Family, wire: Wire) -> None:
     """guard() on a GuardedClient replaces its policy; unguard() cannot undo what it did not do."""
-    client = body_guard.GuardedClient(transport=httpx.MockTransport(wire))
+    client = family.guarded.GuardedClient(transport=family.library.MockTransport(wire))
     assert body_guard.guard(client, STRICT) is client
-    assert type(client) is body_guard.GuardedClient
+    assert type(client) is family.guarded.GuardedClient
     client.post(URL, json={"model": "m", "a": 1})
     assert wire.body == b'{"a":1}'
     with pytest.raises(TypeError, match="This GuardedClient was built guarded"):
         body_guard.unguard(client)
 
 
-def test_no_reference_cycle() -> None:
+def test_no_reference_cycle(family: Family) -> None:
     """A guarded client is freed by reference count alone."""
-    client = body_guard.guard(httpx.Client(transport=httpx.MockTransport(Wire())))
+    client = body_guard.guard(family.library.Client(transport=family.library.MockTransport(Wire())))
     client.get(URL)
     gone = weakref.ref(client)
     gc.disable()
@@ -101,30 +105,32 @@ def test_what_is_no_client(value: Any) -> None:
         body_guard.guard(value)
 
 
-def test_openai_copies_stay_guarded(wire: Wire) -> None:
+def test_openai_copies_stay_guarded(family: Family, wire: Wire) -> None:
     """with_options() hands the same http client on, so its copies are guarded."""
     wire.answers = [{"json": {"id": "x", "object": "list", "data": []}}]
-    http_client = body_guard.guard(httpx.Client(transport=httpx.MockTransport(wire)))
+    http_client = body_guard.guard(
+        family.library.Client(transport=family.library.MockTransport(wire))
+    )
     client = openai.OpenAI(api_key="k", base_url=URL, http_client=http_client)
     client.with_options(timeout=3).post("/x", body={"_sentry_trace": "s", "a": 1}, cast_to=object)
     assert wire.body == b'{"a":1}'
 
 
-def test_an_instance_given_policy_survives_a_subclass(wire: Wire) -> None:
+def test_an_instance_given_policy_survives_a_subclass(family: Family, wire: Wire) -> None:
     """A subclass of GuardedClient is guarded by the policy that it passes on."""
 
-    class Ours(body_guard.GuardedClient):
+    class Ours(family.guarded.GuardedClient):
         def __init__(self, **options: Any) -> None:
             super().__init__(policy=STRICT, **options)
 
-    with Ours(transport=httpx.MockTransport(wire)) as client:
+    with Ours(transport=family.library.MockTransport(wire)) as client:
         client.post(URL, json={"model": "m", "a": 1})
     assert wire.body == b'{"a":1}'
 
 
-def test_a_guarded_class_builds_guarded_clients(wire: Wire) -> None:
+def test_a_guarded_class_builds_guarded_clients(family: Family, wire: Wire) -> None:
     """The policy stands on the class, so what calls self.__class__(...) stays guarded."""
-    client = body_guard.guard(httpx.Client(), STRICT)
-    again = type(client)(transport=httpx.MockTransport(wire))
+    client = body_guard.guard(family.library.Client(), STRICT)
+    again = type(client)(transport=family.library.MockTransport(wire))
     again.post(URL, json={"model": "m", "a": 1})
     assert wire.body == b'{"a":1}'

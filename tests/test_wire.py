@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import anyio
-import httpx
 import openai
 import pytest
 import respx
@@ -16,6 +15,8 @@ import sentry_sdk.transport
 
 import body_guard
 from body_guard.cli.provider import Provider, provider
+
+from doors import Family
 
 DIRTY = b'{"model": "m", "_sentry_span": {"op": "x"}, "n": 1.10}'
 CLEANED = b'{"model": "m", "n": 1.10}'
@@ -49,12 +50,14 @@ def local(**options: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("http_client", ["client", "transport"])
-def test_the_bytes_on_the_socket(loopback: Provider, http_client: str) -> None:
+def test_the_bytes_on_the_socket(family: Family, loopback: Provider, http_client: str) -> None:
     """A real HTTP/1.1 connection carries the cleaned body and its right length, sync."""
     if http_client == "client":
-        client: httpx.Client = body_guard.GuardedClient(**local())
+        client: Any = family.guarded.GuardedClient(**local())
     else:
-        client = httpx.Client(transport=body_guard.GuardedTransport(httpx.HTTPTransport()))
+        client = family.library.Client(
+            transport=family.guarded.GuardedTransport(family.library.HTTPTransport())
+        )
     with client:
         assert client.post(loopback.url, content=DIRTY).status_code == 200
         assert client.post(loopback.url, content=CLEANED).status_code == 200
@@ -63,15 +66,19 @@ def test_the_bytes_on_the_socket(loopback: Provider, http_client: str) -> None:
 
 
 @pytest.mark.parametrize("http_client", ["client", "transport"])
-def test_the_bytes_on_the_socket_async(loopback: Provider, http_client: str) -> None:
+def test_the_bytes_on_the_socket_async(
+    family: Family, loopback: Provider, http_client: str
+) -> None:
     """The same, async."""
 
     async def run() -> None:
         if http_client == "client":
-            client: httpx.AsyncClient = body_guard.GuardedAsyncClient(**local())
+            client: Any = family.guarded.GuardedAsyncClient(**local())
         else:
-            inside = httpx.AsyncHTTPTransport()
-            client = httpx.AsyncClient(transport=body_guard.GuardedAsyncTransport(inside))
+            inside = family.library.AsyncHTTPTransport()
+            client = family.library.AsyncClient(
+                transport=family.guarded.GuardedAsyncTransport(inside)
+            )
         async with client:
             await client.post(loopback.url, content=DIRTY)
 
@@ -79,14 +86,19 @@ def test_the_bytes_on_the_socket_async(loopback: Provider, http_client: str) -> 
     assert [received.body for received in loopback.received] == [CLEANED]
 
 
-def test_the_seeds_crash_and_its_cure(loopback: Provider, envelopes: list[Any]) -> None:
+def test_the_seeds_crash_and_its_cure(
+    family: Family, loopback: Provider, envelopes: list[Any]
+) -> None:
     """A live Span kills the plain request and leaves the guarded one; the span ends as it would."""
     with sentry_sdk.start_transaction(name="t"), sentry_sdk.start_span(op="gen_ai.chat") as span:
         body = {"model": "m", "metadata": {"user_id": "u1", "_sentry_span": span}}
-        with httpx.Client(**local()) as plain, pytest.raises(TypeError, match="Span is not JSON"):
+        with (
+            family.library.Client(**local()) as plain,
+            pytest.raises(TypeError, match="Span is not JSON"),
+        ):
             plain.post(loopback.url, json=body)
         assert loopback.received == []
-        with body_guard.GuardedClient(**local()) as guarded:
+        with family.guarded.GuardedClient(**local()) as guarded:
             response = guarded.post(loopback.url, json=body)
     assert json.loads(loopback.received[0].body) == {"model": "m", "metadata": {"user_id": "u1"}}
     (found,) = response.request.extensions["body_guard"].findings
@@ -96,9 +108,11 @@ def test_the_seeds_crash_and_its_cure(loopback: Provider, envelopes: list[Any]) 
     assert any(item.type == "transaction" for envelope in envelopes for item in envelope.items)
 
 
-def test_sentrys_own_patch_composes(loopback: Provider, envelopes: list[Any]) -> None:
+def test_sentrys_own_patch_composes(
+    family: Family, loopback: Provider, envelopes: list[Any]
+) -> None:
     """sentry-sdk patches Client.send on the class; a guarded client's requests still make spans."""
-    with sentry_sdk.start_transaction(name="t"), body_guard.GuardedClient(**local()) as client:
+    with sentry_sdk.start_transaction(name="t"), family.guarded.GuardedClient(**local()) as client:
         client.post(loopback.url, content=DIRTY)
     assert loopback.received[0].body == CLEANED
     assert "sentry-trace" in loopback.received[0].headers
@@ -113,10 +127,10 @@ def test_sentrys_own_patch_composes(loopback: Provider, envelopes: list[Any]) ->
 
 
 def test_the_warning_becomes_one_breadcrumb_without_the_value(
-    loopback: Provider, envelopes: list[Any]
+    family: Family, loopback: Provider, envelopes: list[Any]
 ) -> None:
     """Sentry's logging integration makes a breadcrumb of our warning, by itself."""
-    with body_guard.GuardedClient(**local()) as client:
+    with family.guarded.GuardedClient(**local()) as client:
         client.post(loopback.url, json={"_sentry_x": "SECRET"})
     sentry_sdk.capture_message("now")
     (event,) = [e.get_event() for e in envelopes if e.get_event() is not None]
@@ -135,10 +149,10 @@ def test_respx_sees_the_cleaned_body() -> None:
     assert route.calls.last.request.content == CLEANED
 
 
-def test_the_openai_sdk_over_a_guarded_client(loopback: Provider) -> None:
+def test_the_openai_sdk_over_a_guarded_client(family: Family, loopback: Provider) -> None:
     """The SDK takes a GuardedClient, and the bytes it serialized itself are cut."""
     with openai.OpenAI(
-        api_key="k", base_url=loopback.url, http_client=body_guard.GuardedClient(**local())
+        api_key="k", base_url=loopback.url, http_client=family.guarded.GuardedClient(**local())
     ) as client:
         completion = client.chat.completions.create(
             model="m", messages=MESSAGES, extra_body={"_sentry_trace": "s", "metadata": {"a": "b"}}
@@ -151,24 +165,24 @@ def test_the_openai_sdk_over_a_guarded_client(loopback: Provider) -> None:
     }
 
 
-def test_a_refusal_reaches_the_sdks_caller_as_itself(loopback: Provider) -> None:
+def test_a_refusal_reaches_the_sdks_caller_as_itself(family: Family, loopback: Provider) -> None:
     """What build_request raises is not retried and not wrapped."""
     policy = body_guard.Policy(rules=(body_guard.Rule("no", keys=("model",), action="reject"),))
     client = openai.OpenAI(
         api_key="k",
         base_url=loopback.url,
-        http_client=body_guard.GuardedClient(**local(), policy=policy),
+        http_client=family.guarded.GuardedClient(**local(), policy=policy),
     )
     with pytest.raises(body_guard.BodyRejectedError, match=r"/model \(rule no"):
         client.chat.completions.create(model="m", messages=MESSAGES)
     assert loopback.received == []
 
 
-def test_the_async_openai_sdk(loopback: Provider) -> None:
+def test_the_async_openai_sdk(family: Family, loopback: Provider) -> None:
     """The same through the async SDK."""
 
     async def run() -> None:
-        guarded = body_guard.GuardedAsyncClient(**local())
+        guarded = family.guarded.GuardedAsyncClient(**local())
         client = openai.AsyncOpenAI(api_key="k", base_url=loopback.url, http_client=guarded)
         await client.chat.completions.create(
             model="m", messages=MESSAGES, extra_body={"_sentry_trace": "s"}

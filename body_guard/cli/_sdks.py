@@ -13,16 +13,20 @@ if TYPE_CHECKING:
 
     from body_guard._sdks import SDK
 
-__all__ = ["HEADS", "families", "rows"]
+__all__ = ["CAPTION", "HEADS", "families", "rows"]
 
-HEADS: Final = (
-    "SDK",
-    "takes",
-    "guarded so, keys are cut",
-    "body_guard.guard(its client) takes out",
+CAPTION: Final = (
+    "SDKs: body_guard.guard(client) sees what its column says; an HTTP client of the kind that the "
+    "SDK takes, built guarded and passed as the argument, sees keys."
 )
 
-_GUARDED: Final = {"httpx": "GuardedClient()", "httpx2": "body_guard.httpx2.GuardedClient()"}
+#: Short, since 80 columns are to hold what is below them.
+HEADS: Final = ("SDK", "argument", "takes, of body_guard", "guard() sees")
+
+_GUARDED: Final = {
+    "httpx": "GuardedClient()",
+    "httpx2": "httpx2.GuardedClient()",
+}
 
 
 def families(sdk: SDK) -> tuple[str, ...]:
@@ -50,7 +54,7 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
             continue
         yield (
             f"{sdk.name} {version(sdk.name)}",
-            ", ".join(taken),
-            " or ".join(f"{sdk.arguments[0]}={_GUARDED[name]}" for name in taken),
-            "objects and keys" if sdk.is_stainless else "keys",
+            sdk.arguments[0],
+            "\n".join([_GUARDED[name] for name in taken]),
+            "objects" if sdk.is_stainless else "keys",
         )

@@ -22,7 +22,7 @@ def demo() -> None:
 
     Nothing leaves the machine. The exit code is 0 when everything the demo says held.
     """
-    require("litellm", "sentry_sdk")
+    require("litellm", "sentry_sdk", extra="demo")
     from body_guard.cli.demo import run
 
     raise SystemExit(run())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +13,7 @@ from rich.console import Console
 from sentry_sdk.transport import Transport
 
 from body_guard import BodyGuardError, GuardedClient, Report, collect
+from body_guard.cli import keep_litellm_offline
 from body_guard.cli.provider import provider
 from body_guard.cli.story import Call, Claim, Story, Telling, show
 from body_guard.integrations import litellm as integration
@@ -258,9 +257,7 @@ def _openai_error() -> type[Exception]:
 
 
 def _litellm() -> Any:
-    """Import litellm without the price list that it fetches from the network."""
-    if "litellm" not in sys.modules:
-        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    keep_litellm_offline()
     return import_module("litellm")
 
 

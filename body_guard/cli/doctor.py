@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
-from body_guard.cli import _sdks
+from body_guard.cli import _sdks, keep_litellm_offline
 from body_guard.cli.story import table
 from body_guard.integrations import litellm, sentry
 
@@ -38,9 +36,6 @@ _SENTRY: Final = {
 #: A longer name goes on in a second line, that the reasons have room in 80 columns.
 _NAME_WIDTH: Final = 34
 
-#: How `Door.why` begins where there is nothing to hook.
-_NO_DOOR: Final = ("this release has no such name", "cannot be imported: ModuleNotFoundError")
-
 
 def run() -> int:
     """Print the doors, Sentry's state, the versions and the warnings on the standard output.
@@ -51,8 +46,7 @@ def run() -> int:
         The exit code: 0 when every door that exists is hooked, 1 otherwise.
     """
     console = Console(markup=False, emoji=False, highlight=False)
-    if "litellm" not in sys.modules:  # else it fetches its price list from the network
-        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    keep_litellm_offline()
     coverage, unhooked = _coverage()
     state = _state()
     console.print(
@@ -63,6 +57,7 @@ def run() -> int:
     table(console, ("door", "hooked", "why"), map(_row, coverage.doors))
     table(console, ("sentry-sdk", "what it means, and what to do"), [(state, _SENTRY[state])])
     table(console, ("distribution", "version"), _versions())
+    console.print(_sdks.CAPTION, end="\n\n")
     table(console, _sdks.HEADS, _sdks.rows())
     if coverage.warnings:
         table(console, ("what goes past every door",), [(each,) for each in coverage.warnings])
@@ -88,8 +83,7 @@ def _coverage() -> tuple[litellm.Coverage, list[str]]:
     finally:
         if not before:
             litellm.uninstall()
-    closed = [door for door in coverage.doors if not door.hooked]
-    return coverage, [door.name for door in closed if not door.why.startswith(_NO_DOOR)]
+    return coverage, [door.name for door in coverage.doors if not (door.hooked or door.absent)]
 
 
 def _row(door: litellm.Door) -> tuple[str, str, str]:

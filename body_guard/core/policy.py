@@ -86,7 +86,7 @@ class Policy:
     unserializable: Unserializable = "remove"
     convert: Callable[[Any], object] | None = None
     on_error: OnError = "block"
-    on_report: tuple[Callable[[Report], object], ...] = ()
+    on_report: Callable[[Report], object] | tuple[Callable[[Report], object], ...] = ()
     max_bytes: int = 512 * _MIB
     on_limit: OnLimit = "refuse"
     buffer: int = 0
@@ -144,13 +144,15 @@ class Policy:
         """
         if self.hosts:
             host = canonical(host)
-            for pattern, policy in self._by_host():
+            for pattern, policy in dict(self.hosts).items():  # in order, the first fits best
                 if matches(pattern, host):
                     return policy
         return self
 
-    def _by_host(self) -> tuple[tuple[str, Policy], ...]:
-        return self.hosts  # type: ignore[return-value]  # made so when this was built
+    @property
+    def reporters(self) -> tuple[Callable[[Report], object], ...]:
+        """``on_report`` as a tuple, which it is once the policy is built."""
+        return self.on_report  # type: ignore[return-value]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:

@@ -229,8 +229,13 @@ _LITELLM: Final = (
         owner="litellm",
         evidence="litellm/types/utils.py: StandardCallbackDynamicParams",
     ),
+)
+
+#: Seen in the body of litellm's SageMaker chat, which is then signed. Apart from ``litellm``, since
+#: what they are called is what others' APIs call them.
+_CLOUD_CREDENTIALS: Final = (
     Rule(
-        name="litellm-credentials",  # seen in the body of SageMaker chat, which is then signed
+        name="cloud-credentials",
         keys=_names(
             """
             anthropic_disable_workload_identity_federation anthropic_federation_rule_id
@@ -436,6 +441,7 @@ PRESETS: Final[dict[str, tuple[Rule, ...]]] = {
     "sentry": SENTRY,
     "litellm": _LITELLM,
     "litellm-replay": _LITELLM_REPLAY,
+    "cloud-credentials": _CLOUD_CREDENTIALS,
     "opentelemetry": _OPENTELEMETRY,
     "datadog": _DATADOG,
     "langfuse": _LANGFUSE,

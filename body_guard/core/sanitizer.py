@@ -223,7 +223,6 @@ class Sanitizer:
                 "The body was not sent: it is nested too deeply to be compared with a schema.",
                 report + Report((Finding("", "depth", "reject"),)),
             )
-        report += found
         if rules:
             matcher = Matcher(rules)
             suspects = Prefilter(matcher).suspects(text)
@@ -231,6 +230,7 @@ class Sanitizer:
             report += cut.report
             if cut.report.changed:
                 content = cut.content if in_utf8 else encoding.from_utf8(cut.content)
+        report += found
         if _rejects(report):
             raise _rejected(report)
         return content, report
@@ -340,7 +340,7 @@ def _too_large(max_bytes: int, report: Report = CLEAN) -> BodyLimitError:
 def sanitizer_for(policy: Policy) -> Sanitizer:
     """Give the sanitizer of a policy, built once."""
     known = _known.get(id(policy))
-    if known is None or known[0] is not policy:
+    if known is None:
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         known = _known[id(policy)] = policy, _built(policy)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from body_guard.core.rules import Action
 
-__all__ = ["Provider", "Schema", "Shape", "schema_of"]
+__all__ = ["Provider", "Schema", "Shape", "merged", "schema_of"]
 
 Provider = Literal["openai", "anthropic"]
 
@@ -106,7 +106,23 @@ def _names(values: Iterable[object]) -> set[str]:
 
 
 def schema_of(provider: Provider) -> Schema:
-    """Give the snapshot of a provider's request bodies."""
+    """Give what a provider knows: all that any release of its SDK in the snapshot does."""
     from body_guard.core.schema_tables import SCHEMAS  # thousands of names, for who asks for them
 
-    return SCHEMAS[provider]
+    return merged(SCHEMAS[provider])
+
+
+def merged(releases: tuple[Schema, ...]) -> Schema:
+    """Give what at least one of several releases of an SDK knows."""
+    shapes: dict[str, Shape] = {}
+    for release in releases:
+        for name, shape in release.shapes.items():
+            so_far = shapes.get(name, Shape(frozenset(), frozenset()))
+            shapes[name] = Shape(so_far.root | shape.root, so_far.element | shape.element)
+    known = [one.metadata for one in releases]
+    return Schema(
+        releases[-1].sdk,
+        ", ".join(one.version for one in releases),
+        shapes,
+        None if None in known else frozenset().union(*(names for names in known if names)),
+    )

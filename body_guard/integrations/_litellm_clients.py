@@ -21,7 +21,7 @@ from body_guard.integrations._stainless import guard_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from body_guard.integrations._patch import Current
+    from body_guard._patch import Current
 
 __all__ = ["ClientNet"]
 

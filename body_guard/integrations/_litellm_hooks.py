@@ -8,17 +8,18 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard._audit import noted
+from body_guard._patch import Hook
 from body_guard._request import destination
+from body_guard.core.errors import BodyError
 from body_guard.integrations import openai
 from body_guard.integrations._encoding import encoded, prepared
-from body_guard.integrations._patch import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from body_guard._guard import Guard
+    from body_guard._patch import Current
     from body_guard.integrations._litellm_clients import ClientNet
-    from body_guard.integrations._patch import Current
 
 __all__ = ["BODY_MODULES", "hooks"]
 
@@ -29,6 +30,15 @@ BODY_MODULES: Final = ("litellm.llms.", "litellm.rag.", "litellm.a2a_protocol.")
 _HANDLERS: Final = "litellm.llms.custom_httpx.http_handler"
 _GETTERS: Final = "litellm.llms.openai.common_utils:BaseOpenAILLM"
 _AIOHTTP: Final = "litellm.llms.custom_httpx.aiohttp_handler:BaseLLMAIOHTTPHandler"
+
+#: How many errors are looked at for a refusal, each raised over the next.
+_CHAIN: Final = 20
+
+#: What a provider's code raises in place of an error that it does not know: often with status 500.
+_ERRORS: Final = (
+    "litellm.llms.base_llm.chat.transformation:BaseLLMException",
+    "litellm.llms.openai_like.common_utils:OpenAILikeError",
+)
 
 #: What the methods call the address that they send to.
 _TARGETS: Final = ("url", "api_base")
@@ -190,6 +200,47 @@ def _given(net: ClientNet) -> Callable[[Any], None]:
     return watch
 
 
+def _refusal(error: BaseException | None, told: str) -> BodyError | None:
+    """Give the refusal that an error of litellm's tells of, whatever stands between the two.
+
+    An error may also come after a refusal, as those of a Router's fallback do, and tell nothing of
+    it.
+    """
+    for _ in range(_CHAIN):
+        if isinstance(error, BodyError):
+            return error if str(error) in told else None
+        error = error and (error.__cause__ or error.__context__)
+    return None
+
+
+def _with_status(original: Any, current: Current) -> Any:
+    """Have an error that a provider's code makes of a refusal keep the refusal's status."""
+    signature = inspect.signature(original)
+
+    @wraps(original)
+    def __init__(*args: Any, **options: Any) -> None:  # noqa: N807
+        given = signature.bind(*args, **options)
+        message = str(given.arguments["message"])
+        refusal = _refusal(sys.exc_info()[1], message) if current() is not None else None
+        if refusal is not None:
+            given.arguments["status_code"] = refusal.status_code
+        original(*given.args, **given.kwargs)
+
+    return __init__
+
+
+def _tried_once(original: Any, current: Current) -> Any:
+    """Have a Router raise a refusal, since there are releases that try any 400 again."""
+
+    @wraps(original)
+    def should_retry_this_error(self: Any, error: Exception, *args: Any, **options: Any) -> Any:
+        if current() is not None and _refusal(error, str(error)) is not None:
+            raise error
+        return original(self, error, *args, **options)
+
+    return should_retry_this_error
+
+
 def hooks(net: ClientNet) -> tuple[Hook, ...]:
     """Give the table.
 
@@ -223,5 +274,12 @@ def hooks(net: ClientNet) -> tuple[Hook, ...]:
             "_make_common_async_call",
             _arguments(lambda _: None, data=_last),
             "aiohttp_openai's bodies, as objects",
+        ),
+        *(Hook(error, "__init__", _with_status, "refusals, which stay 400s") for error in _ERRORS),
+        Hook(
+            "litellm.router:Router",
+            "should_retry_this_error",
+            _tried_once,
+            "refusals, which are tried once",
         ),
     )

@@ -25,17 +25,17 @@ from uuid import UUID
 from body_guard._audit import ENCODING_ERRORS, note
 from body_guard._doors import found_above, known_above
 from body_guard._guard import Guard
+from body_guard._patch import Hook
 from body_guard._reporting import deliver
 from body_guard._request import destination
 from body_guard.core.report import CLEAN
 from body_guard.integrations._encoding import encoded, pending, prepared
-from body_guard.integrations._patch import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from body_guard._patch import Current
     from body_guard.core.report import Report
-    from body_guard.integrations._patch import Current
 
     Convert = Callable[[Any], object]
 
@@ -198,7 +198,6 @@ def _audit(guard: Guard, options: Any, found: list[Report], sdk: str) -> Iterato
             report = CLEAN
             for each in found:
                 report += each.without(report)
-            found.clear()
             if report.findings:
                 deliver(report, guard.policy, "")
         raise

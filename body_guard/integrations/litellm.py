@@ -22,11 +22,10 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 import threading
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from body_guard.integrations._patch import Door, Patch
+from body_guard._patch import Coverage, Door, Patch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,19 +34,6 @@ if TYPE_CHECKING:
     from body_guard.core.policy import Policy
 
 __all__ = ["Coverage", "Door", "coverage", "install", "uninstall"]
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """Where the guard stands in litellm, and what goes past it.
-
-    Attributes:
-        doors: Every place, in the order in which a body meets them.
-        warnings: A sentence for each way out that is not over httpx and is open in this process.
-    """
-
-    doors: tuple[Door, ...]
-    warnings: tuple[str, ...]
 
 
 class _Installation:

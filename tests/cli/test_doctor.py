@@ -15,10 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import body_guard
+from body_guard import _patch
 from body_guard.cli import doctor
 from body_guard.cli.commands import group
-from body_guard.integrations import _patch, sentry
 from body_guard.integrations import litellm as integration
+from body_guard.integrations import sentry
 
 ROOT = Path(body_guard.__file__).parents[1]
 
@@ -56,7 +57,7 @@ def test_every_door_is_shown() -> None:
     short = [door for door in doors if len(door.name) <= 34]
     assert len(short) > 10
     for door in short:
-        assert [door.name, "yes", door.why] in shown
+        assert [door.name, "no" if door.absent else "yes", door.why] in shown
     assert [why for *_, why in shown] == [door.why for door in doors]
 
 
@@ -89,7 +90,7 @@ def test_a_guard_that_is_installed_stays() -> None:
         guard = integration._installation.guard
         assert run().exit_code == 0
         assert integration._installation.guard is guard
-        assert all(door.hooked for door in integration.coverage().doors)
+        assert all(door.hooked or door.absent for door in integration.coverage().doors)
     finally:
         integration.uninstall()
 

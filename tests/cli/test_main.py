@@ -34,24 +34,29 @@ def run_without(missing: tuple[str, ...], *arguments: str) -> subprocess.Complet
 
 
 @pytest.mark.parametrize(
-    ("missing", "arguments", "named"),
+    ("missing", "arguments", "named", "extra"),
     [
-        pytest.param(("click",), ("demo",), "click", id="click"),
-        pytest.param(("rich",), ("demo",), "rich", id="rich"),
-        pytest.param(("click", "rich"), (), "click and rich", id="click and rich"),
-        pytest.param(("litellm",), ("demo",), "litellm", id="litellm"),
-        pytest.param(("sentry_sdk",), ("demo",), "sentry_sdk", id="sentry_sdk"),
+        pytest.param(("click",), ("demo",), "click", "demo", id="click"),
+        pytest.param(("rich",), ("demo",), "rich", "demo", id="rich"),
+        pytest.param(("rich",), ("doctor",), "rich", "cli", id="rich for the doctor"),
+        pytest.param(("click", "rich"), (), "click and rich", "cli", id="click and rich"),
+        pytest.param(("litellm",), ("demo",), "litellm", "demo", id="litellm"),
+        pytest.param(("sentry_sdk",), ("demo",), "sentry_sdk", "demo", id="sentry_sdk"),
         pytest.param(
-            ("litellm", "sentry_sdk"), ("demo",), "litellm and sentry_sdk", id="both libraries"
+            ("litellm", "sentry_sdk"),
+            ("demo",),
+            "litellm and sentry_sdk",
+            "demo",
+            id="both libraries",
         ),
     ],
 )
 def test_what_is_missing_is_named(
-    missing: tuple[str, ...], arguments: tuple[str, ...], named: str
+    missing: tuple[str, ...], arguments: tuple[str, ...], named: str, extra: str
 ) -> None:
-    """Without an extra the command says in one line what to install, and exits with 2."""
+    """Without an extra a command says in one line which one it needs, and exits with 2."""
     done = run_without(missing, *arguments)
-    assert done.stderr == f"body-guard needs {named}: pip install 'body-guard[demo]'\n"
+    assert done.stderr == f"body-guard needs {named}: pip install 'body-guard[{extra}]'\n"
     assert done.stdout == ""
     assert done.returncode == 2
 
@@ -69,12 +74,13 @@ def test_missing_module_in_process(
 ) -> None:
     """The same from within a process: SystemExit(2), and the sentence on stderr."""
     monkeypatch.setitem(sys.modules, "rich", None)
+    monkeypatch.setattr(sys, "argv", ["body-guard"])
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "body-guard needs rich: pip install 'body-guard[demo]'\n"
+    assert err == "body-guard needs rich: pip install 'body-guard[cli]'\n"
 
 
 def test_main_is_called_body_guard(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -153,7 +154,7 @@ _letters = st.text(st.sampled_from('ab_",\\:'), min_size=1, max_size=4)
     ),
 )
 def test_as_reading_the_names_says(keys: list[str], prefixes: list[str], value: object) -> None:
-    """None only where no name is forbidden; and of those that need no escape, where each is."""
+    """None only where no name is forbidden; and where each is that needs no escape."""
     rules = (Rule("r", keys=tuple(keys), prefixes=tuple(prefixes)),) if keys or prefixes else ()
     matcher = Matcher(rules)
     names: list[str] = []
@@ -169,8 +170,7 @@ def test_as_reading_the_names_says(keys: list[str], prefixes: list[str], value: 
     else:
         opened = [json.JSONDecoder().raw_decode(text, at)[0] for at in found]
         plain = [name for name in names if not set(name) & {'"', "\\"}]
-        assert [name for name in opened if name in plain] != [] or plain == []
-        assert sorted(name for name in opened if name in plain) == sorted(plain)
+        assert Counter(plain) <= Counter(opened)  # a string that looks like a name may be one more
 
 
 def spelled(draw: st.DrawFn, name: str) -> str:

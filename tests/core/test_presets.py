@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from body_guard import Policy, PolicyError, Rule, Sanitizer, guard, presets
 from body_guard.core.preset_tables import PRESETS
 from body_guard.core.presets import SENTRY, preset
-from body_guard.core.schema_tables import SCHEMAS
+from body_guard.core.schema import Provider, schema_of
 
 ROWS = [
     pytest.param(name, rule, id=f"{name} {rule.name}")
@@ -38,8 +39,17 @@ def test_the_default_policy_is_sentrys_bookkeeping() -> None:
 def test_the_presets_are_these() -> None:
     """Their names are public: a policy file spells them."""
     assert list(PRESETS) == [
-        *("sentry", "litellm", "litellm-replay", "opentelemetry", "datadog", "langfuse"),
-        *("langfuse-trace", "langchain", "helicone", "mlflow", "opik", "posthog", "traceloop"),
+        *("sentry", "litellm", "litellm-replay", "cloud-credentials", "opentelemetry", "datadog"),
+        *(
+            "langfuse",
+            "langfuse-trace",
+            "langchain",
+            "helicone",
+            "mlflow",
+            "opik",
+            "posthog",
+            "traceloop",
+        ),
         *("trace-headers", "app-ui", "generic-private"),
     ]
 
@@ -61,8 +71,8 @@ def test_no_row_takes_what_an_api_knows(name: str, rule: Rule) -> None:
     """No name of OpenAI's or Anthropic's requests is in any preset."""
     known = {
         key
-        for schema in SCHEMAS.values()
-        for shape in schema.shapes.values()
+        for provider in get_args(Provider)
+        for shape in schema_of(provider).shapes.values()
         for key in shape.root | shape.element
     }
     assert len(known) > 100
@@ -85,8 +95,8 @@ def test_several_by_name() -> None:
         ("Sentry", "There is no preset 'Sentry'; did you mean 'sentry'?"),
         (
             "xyzzy",
-            "There is no preset 'xyzzy'; there are sentry, litellm, litellm-replay, opentelemetry, "
-            "datadog, langfuse, langfuse-trace, langchain, helicone, mlflow, opik, posthog, "
+            "There is no preset 'xyzzy'; there are sentry, litellm, litellm-replay, "
+            "cloud-credentials, opentelemetry, datadog, langfuse, langfuse-trace, langchain, helicone, mlflow, opik, posthog, "
             "traceloop, trace-headers, app-ui, generic-private.",
         ),
     ],
@@ -119,7 +129,7 @@ LEAKS = [
     ("litellm-router", {"max_parallel_requests": 1}, "/max_parallel_requests"),
     ("litellm-prices", {"input_cost_per_token": 1}, "/input_cost_per_token"),
     ("litellm-callback-settings", {"dd_api_key": "s"}, "/dd_api_key"),
-    ("litellm-credentials", {"aws_secret_access_key": "s"}, "/aws_secret_access_key"),
+    ("cloud-credentials", {"aws_secret_access_key": "s"}, "/aws_secret_access_key"),
     (
         "litellm-replay",
         {"messages": [{}, {"provider_specific_fields": {}}]},

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from body_guard.core.presets import SENTRY, preset
+from body_guard.core.presets import SENTRY, presets
 from body_guard.core.rules import Rule
 
 #: The releases of litellm whose declarations the rows are complete for.
@@ -66,8 +66,9 @@ DECLARED = [
 
 
 def lacking(declared: list[str], place: str) -> list[str]:
-    """Give the names that no row of the preset takes at a place, nor is left out."""
-    rows = [rule for rule in preset("litellm") if {place, f"{place}/**"} & {*rule.scope}]
+    """Give the names that no row of the presets takes at a place, nor is left out."""
+    rules = presets("litellm", "cloud-credentials")
+    rows = [rule for rule in rules if {place, f"{place}/**"} & {*rule.scope}]
     return [name for name in declared if name not in LEFT_OUT and not taken(name, rows)]
 
 

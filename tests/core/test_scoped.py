@@ -363,9 +363,9 @@ def test_a_plain_subclass_in_two_places_is_copied_for_the_encoder() -> None:
         pass
 
     bag = Bag(x=1, y=2)
-    body = {"a": bag, "metadata": bag}
+    body = {"metadata": bag, "a": bag}
     ready, _ = Sanitizer(Policy((x(scope=("/metadata",)),))).prepare(body)
-    assert ready == {"a": {"x": 1, "y": 2}, "metadata": {"y": 2}}
+    assert ready == {"metadata": {"y": 2}, "a": {"x": 1, "y": 2}}
     assert isinstance(ready, dict)
     assert [type(value) for value in ready.values()] == [dict, dict]
 
@@ -472,17 +472,14 @@ def test_the_body_itself_can_be_replaced(arguments: dict[str, Any], left: object
         Sanitizer(Policy((rule,))).sanitize(Span())
 
 
-def test_a_size_limit_does_not_count_what_was_replaced() -> None:
-    """A long name and value that go, or become short, do not make a body too large."""
-    name = "x" * 1000
+def test_a_size_limit_does_not_count_what_goes() -> None:
+    """A long name, or a long value, that is gone does not make a body too large."""
     rules = (
-        Rule("type", types=(SPAN,), action="replace", replacement=""),
-        Rule("name", prefixes=("xx",), action="replace", replacement=""),
+        Rule("type", types=(SPAN,)),
+        Rule("name", keys=("x",), action="replace", replacement=""),
     )
-    sanitizer = Sanitizer(Policy(rules, max_bytes=2 * 1000 + 20))
-    assert sanitizer.encode({name: "y" * 5000, "z" * 1000: Span()})[0] == (
-        b'{"%b":"","%b":""}' % (b"x" * 1000, b"z" * 1000)
-    )
+    sanitizer = Sanitizer(Policy(rules, max_bytes=20))
+    assert sanitizer.encode({"x": "y" * 1000, "z" * 1000: Span()})[0] == b'{"x":""}'
 
 
 # Replacement functions that fail, and paths.

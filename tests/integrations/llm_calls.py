@@ -12,6 +12,8 @@ from typing import Any
 
 import litellm
 
+from llm_provider import LLMProvider
+
 MARK = "SECRET"
 MESSAGES = [{"role": "user", "content": "hi"}]
 KEYS = {
@@ -34,7 +36,8 @@ class Call:
     """One call: a function of litellm and what it is given.
 
     ``{url}`` in a value is the provider's address. `crashes` says in which of its forms it crashes
-    unguarded on a live object in ``extra_body``; `needs` names a module that litellm imports for it.
+    unguarded on a live object in ``extra_body``; `lately` says that older releases may not send
+    what stands there; `needs` names a module that litellm imports for it.
     """
 
     name: str
@@ -44,6 +47,7 @@ class Call:
     crashes: tuple[str, ...] = ("sync", "async")
     needs: str = ""
     signed: bool = False
+    lately: bool = False
 
     def arguments(self, url: str) -> dict[str, Any]:
         """Give the call's arguments, fresh."""
@@ -57,17 +61,27 @@ class Call:
         answer = self._callable(form)(**arguments)
         if form == "async":
             return loop.run_until_complete(_read(answer))
-        return list(answer) if arguments.get("stream") else answer
+        return list(answer) if hasattr(answer, "__next__") else answer
+
+    def sends_extra_body(
+        self, form: str, loop: asyncio.AbstractEventLoop, provider: LLMProvider
+    ) -> bool:
+        """Tell whether this release sends what stands in extra_body, by a text in it."""
+        extra = {"extra_body": {"thing": "is sent"}}
+        self.run(form, loop, {**self.arguments(provider.url), **extra})
+        sent = b"is sent" in provider.received[0].body
+        provider.clear()
+        return sent
 
     def _callable(self, form: str) -> Callable[..., Any]:
         if self.function == "messages":
             interface = litellm.anthropic.messages
             return interface.acreate if form == "async" else interface.create
-        if self.function == "generate_content":
+        if self.function.startswith("generate_content"):
             import litellm.google_genai as module
 
             infix = "a" if form == "async" else ""
-            return getattr(module, f"{infix}generate_content")
+            return getattr(module, f"{infix}{self.function}")
         return getattr(litellm, f"a{self.function}" if form == "async" else self.function)
 
     @property
@@ -83,7 +97,7 @@ async def _read(answer: Any) -> Any:
 
 
 def _chat(name: str, model: str, base: str = "{url}/v1", **more: Any) -> Call:
-    own = {name: more.pop(name) for name in ("forms", "crashes", "needs", "signed") if name in more}
+    own = {name: more.pop(name) for name in ("forms", "crashes", "lately") if name in more}
     options = {"model": model, "messages": MESSAGES, "api_key": "k", "api_base": base, **more}
     return Call(name, "completion", options, **own)
 
@@ -108,15 +122,38 @@ CALLS = (
     _chat("deepseek", "deepseek/m"),
     _chat("openrouter", "openrouter/m"),
     _chat("databricks", "databricks/m"),
+    _chat("maritalk", "maritalk/m"),
     _chat("anthropic", "anthropic/claude-3", "{url}"),
     _chat("anthropic-stream", "anthropic/claude-3", "{url}", stream=True),
-    _chat("gemini", "gemini/gemini-1.5-pro", "{url}"),
-    _chat("gemini-stream", "gemini/gemini-1.5-pro", "{url}", stream=True),
-    _chat("vertex", "vertex_ai/gemini-1.5-pro", "{url}", vertex_project="p", vertex_location="us"),
+    _chat("gemini", "gemini/gemini-1.5-pro", "{url}", lately=True),
+    _chat("gemini-stream", "gemini/gemini-1.5-pro", "{url}", stream=True, lately=True),
+    _chat(
+        "vertex",
+        "vertex_ai/gemini-1.5-pro",
+        vertex_project="p",
+        vertex_location="us",
+        lately=True,
+    ),
     _chat("cohere", "cohere_chat/command-r", "{url}/v1/chat"),
     _chat("aiohttp", "aiohttp_openai/m", "{url}/v1/chat/completions", crashes=("async",)),
     _aws("converse", "completion", f"bedrock/converse/{CLAUDE}", messages=MESSAGES, **_BEDROCK),
+    _aws(
+        "converse-stream",
+        "completion",
+        f"bedrock/converse/{CLAUDE}",
+        messages=MESSAGES,
+        stream=True,
+        **_BEDROCK,
+    ),
     _aws("invoke", "completion", f"bedrock/invoke/{CLAUDE}", messages=MESSAGES, **_BEDROCK),
+    _aws(
+        "invoke-stream",
+        "completion",
+        f"bedrock/invoke/{CLAUDE}",
+        messages=MESSAGES,
+        stream=True,
+        **_BEDROCK,
+    ),
     _aws("sagemaker-chat", "completion", "sagemaker_chat/ep", **_SAGEMAKER),
     _aws("sagemaker", "completion", "sagemaker/ep", **_SAGEMAKER),
     _aws(
@@ -149,6 +186,21 @@ CALLS = (
         },
         forms=("async",),
         crashes=(),
+    ),
+    Call(
+        "anthropic-messages-stream",
+        "messages",
+        {
+            "model": "anthropic/claude-3",
+            "messages": MESSAGES,
+            "max_tokens": 5,
+            "api_base": "{url}",
+            "api_key": "k",
+            "stream": True,
+        },
+        forms=("async",),
+        crashes=(),
+        needs="fastapi",
     ),
     Call(
         "vllm-messages",
@@ -186,6 +238,20 @@ CALLS = (
         "responses",
         {"model": "openai/m", "input": "hi", "api_base": "{url}/v1", "api_key": "k"},
         needs="fastapi",
+        lately=True,
+    ),
+    Call(
+        "responses-stream",
+        "responses",
+        {
+            "model": "openai/m",
+            "input": "hi",
+            "api_base": "{url}/v1",
+            "api_key": "k",
+            "stream": True,
+        },
+        needs="fastapi",
+        lately=True,
     ),
     Call(
         "rerank",
@@ -218,6 +284,17 @@ CALLS = (
     Call(
         "google-genai",
         "generate_content",
+        {
+            "model": "gemini/gemini-1.5-pro",
+            "contents": [{"role": "user", "parts": [{"text": "hi"}]}],
+            "api_base": "{url}",
+            "api_key": "k",
+        },
+        needs="fastapi",
+    ),
+    Call(
+        "google-genai-stream",
+        "generate_content_stream",
         {
             "model": "gemini/gemini-1.5-pro",
             "contents": [{"role": "user", "parts": [{"text": "hi"}]}],

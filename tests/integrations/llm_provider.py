@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
+import struct
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -71,8 +74,10 @@ RESPONSE = {
         }
     ],
     "parallel_tool_calls": True,
+    "temperature": 1.0,
     "tool_choice": "auto",
     "tools": [],
+    "top_p": 1.0,
     "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
 }
 BATCH = {
@@ -150,8 +155,38 @@ RERANK = {
     "meta": {"billed_units": {"search_units": 1}},
 }
 
+
+def _aws_event(kind: str, payload: dict[str, Any]) -> bytes:
+    """Frame one event as AWS does: lengths, headers of type 7 (a string), and two checksums."""
+    content = json.dumps(payload).encode()
+    headers = b"".join(
+        struct.pack("!B", len(name)) + name + struct.pack("!BH", 7, len(value)) + value
+        for name, value in (
+            (b":message-type", b"event"),
+            (b":event-type", kind.encode()),
+            (b":content-type", b"application/json"),
+        )
+    )
+    prelude = struct.pack("!II", 16 + len(headers) + len(content), len(headers))
+    message = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + content
+    return message + struct.pack("!I", zlib.crc32(message))
+
+
+CONVERSE_EVENTS = b"".join(
+    (
+        _aws_event("messageStart", {"role": "assistant"}),
+        _aws_event("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "Hello."}}),
+        _aws_event("messageStop", {"stopReason": "end_turn"}),
+        _aws_event("metadata", {"usage": CONVERSE["usage"], "metrics": {"latencyMs": 1}}),
+    )
+)
+INVOKE_EVENTS = b"".join(
+    _aws_event("chunk", {"bytes": base64.b64encode(json.dumps(event).encode()).decode()})
+    for event in MESSAGE_EVENTS
+)
+
 #: What is answered: the first row whose pattern is found in the path. A tuple is streamed as
-#: server-sent events when the body asks for a stream.
+#: server-sent events when the body asks for a stream; bytes are AWS's events.
 ANSWERS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     (r"/chat/completions", CHAT, (CHAT_CHUNK, "[DONE]")),
     (r"/completions", TEXT, ({**TEXT, "object": "text_completion"}, "[DONE]")),
@@ -160,6 +195,8 @@ ANSWERS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
     (r"/images/generations", {"created": 1700000000, "data": [{"url": "http://i"}]}, ()),
     (r"/batches", BATCH, ()),
     (r"/messages", MESSAGE, MESSAGE_EVENTS),
+    (r"/converse-stream", CONVERSE_EVENTS, ()),
+    (r"/invoke-with-response-stream", INVOKE_EVENTS, ()),
     (r"[rR]awPredict", MESSAGE, MESSAGE_EVENTS),
     (r"/converse", CONVERSE, ()),
     (r"titan-embed.*/invoke", {"embedding": [0.1], "inputTextTokenCount": 1}, ()),
@@ -283,7 +320,9 @@ class _Handler(BaseHTTPRequestHandler):
         for pattern, whole, events in ANSWERS:
             if re.search(pattern, path):
                 streamed = "streamGenerateContent" in path or b'"stream": true' in body
-                if events and (streamed or b'"stream":true' in body):
+                if isinstance(whole, bytes):
+                    self._send(200, whole, "application/vnd.amazon.eventstream")
+                elif events and (streamed or b'"stream":true' in body):
                     self._send(200, b"".join(map(_event, events)), "text/event-stream")
                 else:
                     self._send(200, json.dumps(whole).encode(), "application/json")

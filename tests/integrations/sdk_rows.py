@@ -100,6 +100,11 @@ class Row:
         """Make an HTTP client for it."""
         return (library.AsyncClient if self.is_async else library.Client)(**options)
 
+    def guarded_http(self, library: Any, **options: Any) -> Any:
+        """Make an HTTP client for it that is built guarded."""
+        guarded = import_module(f"body_guard.{library.__name__}")
+        return (guarded.GuardedAsyncClient if self.is_async else guarded.GuardedClient)(**options)
+
     def beneath(self, client: Any) -> Any:
         """Give the HTTP client that it uses."""
         return list(http_clients(client, self.sdk))[-1 if self.is_async else 0]

@@ -65,7 +65,7 @@ def test_every_metric_and_its_attributes(metrics: Metrics) -> None:
     """Bodies, findings, refusals, what was not judged, and how long it took."""
     recorder = opentelemetry.Recorder(metrics.provider)
     rules = (*Policy().rules, Rule("no", keys=("no",), action="reject"))
-    with client(Policy(rules, on_report=recorder)) as guarded:  # type: ignore[arg-type]
+    with client(Policy(rules, on_report=recorder)) as guarded:
         guarded.post(URL, json={"a": 1})
         guarded.post(URL, json={"_sentry_x": "SECRET", "b": [{"_sentry_y": 1}]})
         guarded.post("http://other.test", content=iter([b"x"]))
@@ -85,7 +85,7 @@ def test_every_metric_and_its_attributes(metrics: Metrics) -> None:
 def test_an_audit_is_told_apart(metrics: Metrics) -> None:
     """A refusal that was none counts as a body that went out."""
     recorder = opentelemetry.Recorder(metrics.provider)
-    with client(Policy(mode="audit", on_report=recorder)) as guarded:  # type: ignore[arg-type]
+    with client(Policy(mode="audit", on_report=recorder)) as guarded:
         guarded.post(URL, content=b'{"_sentry_x":1}', headers={"signature": "s"})
     here = {"host": "provider.test", "mode": "audit"}
     points = metrics.points()
@@ -140,7 +140,7 @@ def test_findings_are_events_of_the_current_span() -> None:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("test")
     body = {"jane@example.org": {"_sentry_x": "SECRET"}, "many": [{"_sentry_y": 1}] * 50}
-    with client(Policy(on_report=opentelemetry.record)) as guarded:  # type: ignore[arg-type]
+    with client(Policy(on_report=opentelemetry.record)) as guarded:
         with tracer.start_as_current_span("call"):
             guarded.post(URL, json=body)
         guarded.post(URL, json=body)  # no span is current
@@ -160,7 +160,7 @@ def test_findings_are_events_of_the_current_span() -> None:
 
 def test_a_policy_with_it_is_a_value() -> None:
     """Compared, cached, and sent to worker processes."""
-    policy = Policy(on_report=opentelemetry.record)  # type: ignore[arg-type]
+    policy = Policy(on_report=opentelemetry.record)
     assert pickle.loads(pickle.dumps(policy)) == policy  # noqa: S301 - our own pickle
 
 
@@ -171,7 +171,7 @@ def test_prometheus_by_opentelemetrys_exporter() -> None:
 
     reader = exporter.PrometheusMetricReader()
     provider = MeterProvider([reader])
-    with client(Policy(on_report=opentelemetry.Recorder(provider))) as guarded:  # type: ignore[arg-type]
+    with client(Policy(on_report=opentelemetry.Recorder(provider))) as guarded:
         guarded.post(URL, json={"_sentry_x": 1})
     lines = prometheus_client.generate_latest().decode().splitlines()
     provider.shutdown()

@@ -9,6 +9,7 @@ import copy
 import datetime
 import json
 import re
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +21,7 @@ import pytest
 
 import body_guard
 from body_guard import BodyRejectedError, Policy, Rule
-from body_guard._doors import AsyncTransportDoor, ClientDoor, SyncTransportDoor
+from body_guard._doors import ClientDoor
 from body_guard._sdks import SDKS, http_clients
 
 from llm_provider import LLMProvider, llm_provider
@@ -98,6 +99,7 @@ def test_an_object_and_a_key(row: Row, provider: LLMProvider) -> None:
     extra = {
         "a": 1,
         "live": object(),
+        "lock": threading.Lock(),  # nor can it be copied, as AnthropicBedrock does
         "deep": {"span": SimpleNamespace(), "_sentry_x": "SECRET", "kept": [1.10, None]},
         "_sentry_span": lambda: 0,
     }
@@ -117,6 +119,7 @@ def test_an_object_and_a_key(row: Row, provider: LLMProvider) -> None:
         "/deep/_sentry_x",
         "/deep/span",
         "/live",
+        "/lock",
     ]
 
 
@@ -489,15 +492,19 @@ def test_a_cycle(row: Row, provider: LLMProvider) -> None:
 
 
 @each
-@pytest.mark.parametrize("door", ["guard", "http_client"])
+@pytest.mark.parametrize("door", ["guard", "http_client", "GuardedClient"])
 def test_a_refusal_is_the_callers_own(row: Row, door: str, provider: LLMProvider) -> None:
     """Raised while the request is built: as itself, once, and nothing is sent."""
     told: list[Any] = []
     policy = Policy(REFUSING.rules, on_report=(told.append,))
 
     def make() -> Any:
-        http = row.http(row.library)
-        http = body_guard.guard(http, policy) if door == "http_client" else http
+        if door == "GuardedClient":
+            http = row.guarded_http(row.library, policy=policy)
+        else:
+            http = row.http(row.library)
+        if door == "http_client":
+            body_guard.guard(http, policy)
         client = row.with_http(provider.url, http)
         return body_guard.guard(client, policy) if door == "guard" else client
 
@@ -520,9 +527,8 @@ AT_TRANSPORT = {"openai-2": 3, "anthropic-0": 3, "anthropic-2": 3, "groq-1": 3, 
 def test_a_refusal_at_the_transport(row: Row, provider: LLMProvider) -> None:
     """Too late for most SDKs, which take it for a broken connection; ours is its cause."""
     tried: list[Any] = []
-    door = AsyncTransportDoor if row.is_async else SyncTransportDoor
-    base = getattr(row.library, door._kind)
-    wrap: Any = type("GuardedTransport", (door, base), {"_library": row.library})
+    guarded = import_module(f"body_guard.{row.library.__name__}")
+    wrap = guarded.GuardedAsyncTransport if row.is_async else guarded.GuardedTransport
 
     def make() -> Any:
         inside = (row.library.AsyncHTTPTransport if row.is_async else row.library.HTTPTransport)()
@@ -597,7 +603,7 @@ def test_the_other_family_is_refused(row: Row, name: str, provider: LLMProvider)
         return row.make(provider.url)
 
     def act(client: Any) -> Steps:
-        http = body_guard.guard(row.http(library))
+        http = row.guarded_http(library)
         with pytest.raises(TypeError, match="Invalid `http_client` argument"):
             row.with_http(provider.url, http)
         yield http.aclose() if row.is_async else http.close()
@@ -616,7 +622,7 @@ def test_openai_takes_both_families(row: Row, name: str, provider: LLMProvider) 
     library = pytest.importorskip(name)
 
     def make() -> Any:
-        return row.with_http(provider.url, body_guard.guard(row.http(library)))
+        return row.with_http(provider.url, row.guarded_http(library))
 
     def act(client: Any) -> Steps:
         yield row.call(client, {"a": 1, "_sentry_x": 1})

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import httpx2
 from typing_extensions import assert_type
 
 import body_guard
+import body_guard.httpx2
 from body_guard import (
     BodyError,
     BodyGuardError,
@@ -64,7 +66,11 @@ policy = Policy(
     schema="anthropic",
     schema_action="remove",
     stringified="report",
+    mode="audit",
+    hosts={"*.x.test": Policy(on_report=told)},
 )
+assert_type(policy.for_host("a.x.test"), Policy)
+assert_type(Policy.load("policy.toml"), Policy)
 
 client: httpx.Client = GuardedClient(
     policy=policy, base_url="https://x.test", timeout=10, follow_redirects=True
@@ -87,6 +93,32 @@ async def asynchronous() -> None:
         assert_type(await client.send(client.build_request("GET", "/")), httpx.Response)
 
 
+client2: httpx2.Client = body_guard.httpx2.GuardedClient(policy=policy, timeout=10)
+response2 = body_guard.httpx2.GuardedClient().query("https://x.test", json={"a": 1})
+assert_type(response2, httpx2.Response)
+assert_type(client2.build_request("QUERY", "https://x.test"), httpx2.Request)
+
+with body_guard.httpx2.GuardedClient(
+    transport=body_guard.httpx2.GuardedTransport(httpx2.HTTPTransport(), policy=policy)
+) as inside2:
+    assert_type(inside2, body_guard.httpx2.GuardedClient)
+
+
+async def asynchronous2() -> None:
+    """Use httpx2's async twins."""
+    transport = body_guard.httpx2.GuardedAsyncTransport(httpx2.AsyncHTTPTransport())
+    assert_type(transport.transport, httpx2.AsyncBaseTransport)
+    async with body_guard.httpx2.GuardedAsyncClient(transport=transport, http2=True) as client:
+        assert_type(await client.post("https://x.test", json=[1]), httpx2.Response)
+        assert_type(await client.send(client.build_request("GET", "/")), httpx2.Response)
+
+
+body_guard.install(policy)
+body_guard.uninstall()
+for door in body_guard.coverage().doors:
+    assert_type((door.name, door.hooked, door.why), "tuple[str, bool, str]")
+
+assert_type(guard(httpx2.Client(), policy), httpx2.Client)
 assert_type(guard(httpx.Client(), policy), httpx.Client)
 assert_type(unguard(guard(httpx.AsyncClient())), httpx.AsyncClient)
 assert_type(presets("sentry"), "tuple[Rule, ...]")
@@ -104,3 +136,5 @@ GuardedClient(timeout="soon")  # type: ignore[arg-type]  # pyright: ignore[repor
 Policy(schema="gemini")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 Policy(unserializable="keep")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 GuardedTransport(httpx.AsyncHTTPTransport())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+body_guard.httpx2.GuardedClient(verfy=False)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+body_guard.httpx2.GuardedTransport(httpx.HTTPTransport())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

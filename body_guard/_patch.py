@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+from collections import deque
 from dataclasses import dataclass
 from importlib import import_module
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -14,9 +17,12 @@ if TYPE_CHECKING:
     Current = Callable[[], Guard | None]
     Wrap = Callable[[Any, Current], Any]
 
-__all__ = ["Door", "Hook", "Patch"]
+__all__ = ["Coverage", "Door", "Hook", "Patch"]
 
 _ABSENT: Final = object()
+
+#: How many objects of a patch are looked at for ours. Where it is not found, ours is put on top.
+_FAR: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +33,26 @@ class Door:
         name: The place.
         hooked: Whether the guard stands there now.
         why: What it sees there; or why it does not stand there.
+        absent: Whether there is no such place in what is installed.
     """
 
     name: str
     hooked: bool
     why: str
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Where the guard stands, and what goes past it.
+
+    Attributes:
+        doors: Every place, in the order in which a body meets them.
+        warnings: A sentence for each way out that is open in this process and not guarded.
+    """
+
+    doors: tuple[Door, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +87,12 @@ class Patch:
         current: Gives the guard, or None when there is none.
     """
 
-    __slots__ = ("_current", "_original", "_ours", "_owner", "hook", "missing")
+    __slots__ = ("_current", "_original", "_ours", "_owner", "absent", "hook", "missing")
 
     def __init__(self, hook: Hook, current: Current) -> None:
         self.hook = hook
         self.missing = ""
+        self.absent = False
         self._current = current
         self._owner: Any = None
         self._original: Any = _ABSENT
@@ -86,21 +108,29 @@ class Patch:
         """Whether a later patch sits on top of ours."""
         return self.applied and vars(self._owner).get(self.hook.name) is not self._ours
 
+    @property
+    def lost(self) -> bool:
+        """Whether ours was thrown away: what is there now does not lead to it."""
+        return self.covered and not _leads(vars(self._owner).get(self.hook.name), self._ours)
+
     def apply(self) -> None:
-        """Replace the name; say in `missing` why that cannot be done."""
-        if self.applied:
+        """Replace the name; say in `missing` why that cannot be done, in `absent` if it is none."""
+        if self.applied and not self.lost:
             return
+        self.absent = False
         module, _, inside = self.hook.owner.partition(":")
         try:
             self._owner = import_module(module)
         except ImportError as error:
             self.missing = f"cannot be imported: {type(error).__name__}"
+            self.absent = isinstance(error, ModuleNotFoundError)
             return
         if inside:
             self._owner = getattr(self._owner, inside, None)
         original = vars(self._owner).get(self.hook.name, _ABSENT) if self._owner else _ABSENT
         if original is _ABSENT:
             self.missing = "this release has no such name"
+            self.absent = True
             return
         self.missing = ""
         self._original = original
@@ -114,15 +144,44 @@ class Patch:
 
     def restore(self) -> None:
         """Give the original back, unless somebody's later patch holds ours."""
+        lost = self.lost
         if self.applied and not self.covered:
             setattr(self._owner, self.hook.name, self._original)
+            lost = True
+        if lost:
             self._ours = self._original = _ABSENT
 
     def door(self) -> Door:
         """Say how this hook stands."""
         if not self.applied:
-            return Door(str(self.hook), False, self.missing or "not installed")
+            why = self.missing or "not installed"
+            return Door(str(self.hook), False, why, self.absent)
+        if self.lost:
+            return Door(str(self.hook), False, "replaced since, by somebody else: install again")
         above = "; a later patch sits on top" if self.covered else ""
         if self._current() is None:
             return Door(str(self.hook), False, f"passes through, since uninstalled{above}")
         return Door(str(self.hook), True, self.hook.sees + above)
+
+
+def _leads(patch: Any, ours: Any) -> bool:
+    """Tell whether a patch leads to ours, by what it wraps or holds in its closure.
+
+    Reference by reference, so that no code of a stranger's is run; classes, modules and what a
+    function sees of its module are no part of a patch.
+    """
+    seen: set[int] = set()
+    ahead: deque[Any] = deque([patch])
+    while ahead and len(seen) < _FAR:
+        here = ahead.popleft()
+        if here is ours:
+            return True
+        if id(here) not in seen and not issubclass(type(here), (type, ModuleType)):
+            seen.add(id(here))
+            outside: tuple[Any, ...] = ()
+            if type(here) is FunctionType:
+                outside = (here.__globals__, here.__builtins__)  # type: ignore[attr-defined]
+            ahead.extend(
+                held for held in gc.get_referents(here) if not any(held is o for o in outside)
+            )
+    return False

@@ -1,0 +1,246 @@
+"""install, uninstall and coverage: every httpx and httpx2 client in the process.
+
+``build_request`` and ``send`` are replaced on the libraries' own classes, so that a client is
+guarded that exists or is yet to be made, subclasses, an SDK's copies and ``httpx.post`` included. A
+library that is not imported is not imported for this: it is patched as soon as somebody does.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import replace
+from functools import wraps
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+
+from body_guard._doors import ClientDoor, judge_sent, judge_sent_async
+from body_guard._guard import Guard
+from body_guard._patch import Coverage, Door, Hook, Patch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+    from body_guard._patch import Current
+    from body_guard._request import Library
+    from body_guard.core.policy import Policy
+
+__all__ = ["coverage", "install", "uninstall"]
+
+_LIBRARIES: Final = ("httpx", "httpx2")
+
+
+class _Stand(ClientDoor):
+    """What a guarded client is, for a client that is not one: its door, for one call."""
+
+    _library: ClassVar[Any]
+
+    def __init__(self, client: Any, guard: Guard) -> None:
+        self._body_guard = guard
+        self._library = guard.library  # type: ignore[misc]
+        self.base_url = client.base_url
+
+    def _is_librarys(self, build: Any) -> bool:  # noqa: ARG002
+        return True  # a user's override stands above a patch of the library's own class
+
+
+def _judging(guard: Guard | None, client: Any) -> Guard | None:
+    """Give the guard for a client, if it has none of its own, which then judges alone."""
+    return None if issubclass(type(client), ClientDoor) else guard
+
+
+def _building(original: Any, current: Current) -> Any:
+    @wraps(original)
+    def build_request(self: Any, *args: Any, **options: Any) -> Any:
+        __tracebackhide__ = True
+        guard = _judging(current(), self)
+        if guard is None:
+            return original(self, *args, **options)
+        return _Stand(self, guard)._build(original.__get__(self), args, options)
+
+    return build_request
+
+
+def _sending(original: Any, current: Current) -> Any:
+    @wraps(original)
+    def send(self: Any, request: Any, *args: Any, **options: Any) -> Any:
+        __tracebackhide__ = True
+        guard = _judging(current(), self)
+        if guard is not None:
+            judge_sent(guard, request)
+        return original(self, request, *args, **options)
+
+    return send
+
+
+def _sending_async(original: Any, current: Current) -> Any:
+    @wraps(original)
+    async def send(self: Any, request: Any, *args: Any, **options: Any) -> Any:
+        __tracebackhide__ = True
+        guard = _judging(current(), self)
+        if guard is not None:
+            await judge_sent_async(guard, request)
+        return await original(self, request, *args, **options)
+
+    return send
+
+
+def _hooks(library: str) -> tuple[Hook, ...]:
+    built = f"{library}._client:BaseClient"  # where both clients have build_request from
+    return (
+        Hook(built, "build_request", _building, f"what clients of {library} build, as objects"),
+        Hook(f"{library}:Client", "send", _sending, f"what clients of {library} send, as bytes"),
+        Hook(
+            f"{library}:AsyncClient",
+            "send",
+            _sending_async,
+            f"what async clients of {library} send, as bytes",
+        ),
+    )
+
+
+class _Guarded:
+    """A library whose classes are patched, and the guard that stands there now."""
+
+    def __init__(self, library: Any) -> None:
+        self.library: Library = library
+        self.guard: Guard | None = None
+        self.patches = tuple(Patch(hook, lambda: self.guard) for hook in _hooks(library.__name__))
+
+    def install(self, policy: Policy | None) -> None:
+        self.guard = Guard(self.library, policy)
+        for patch in self.patches:
+            patch.apply()
+
+    def uninstall(self) -> None:
+        self.guard = None
+        for patch in reversed(self.patches):
+            patch.restore()
+
+
+class _Installation(MetaPathFinder):
+    """What is installed in this process; as a finder, it waits for a library to be imported."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.policy: Policy | None = None
+        self.libraries: list[_Guarded] = []
+
+    def install(self, policy: Policy | None) -> None:
+        policy = Guard(cast(Any, None), policy).policy  # checked now, whatever is imported later
+        with self.lock:
+            self.policy = policy
+            if self not in sys.meta_path:
+                sys.meta_path.insert(0, self)
+        for name in _LIBRARIES:
+            if name in sys.modules:
+                # Outside the lock: it waits for another thread that is importing it right now.
+                self.arrived(import_module(name))
+
+    def uninstall(self) -> None:
+        with self.lock:
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+            for guarded in reversed(self.libraries):
+                guarded.uninstall()
+
+    def arrived(self, library: ModuleType) -> None:
+        """Guard a library that has been imported, unless all was uninstalled meanwhile."""
+        with self.lock:
+            if self not in sys.meta_path:
+                return
+            known = [one for one in self.libraries if one.library is library]
+            if not known:
+                known = [_Guarded(library)]
+                self.libraries += known
+            known[0].install(self.policy)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find a library as the other finders do, to be told when it has been imported."""
+        if fullname not in _LIBRARIES:
+            return None
+        for finder in list(sys.meta_path):
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = None if find is None else find(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None:  # not a mere folder of that name
+                    spec.loader = _Announcing(spec.loader, self)
+                return spec
+        return None
+
+
+class _Announcing(Loader):
+    """A loader that steps aside once the module is made, and tells when it is complete."""
+
+    def __init__(self, loader: Any, installation: _Installation) -> None:
+        self._loader = loader
+        self._installation = installation
+
+    def __getattr__(self, name: str) -> Any:  # who only looks for the library asks its loader
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        module: ModuleType | None = self._loader.create_module(spec)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        spec: Any = module.__spec__
+        spec.loader = module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        self._installation.arrived(module)
+
+
+_installation: Final = _Installation()
+
+
+def install(policy: Policy | None = None) -> None:
+    """Guard every client of httpx and httpx2 in this process, from now on and until `uninstall`.
+
+    Those that exist, those yet to be made, ``httpx.post`` and the like, and a library that is
+    imported later. A client with a guard of its own is judged by that one alone. It can be called
+    at any time, from any thread, before or after the patches of others; again with the same policy
+    it does nothing, with another policy, that one counts.
+
+    Args:
+        policy: What must not leave; the default policy when None.
+
+    Raises:
+        TypeError: It is no policy.
+    """
+    _installation.install(policy)
+
+
+def uninstall() -> None:
+    """Give httpx and httpx2 every name back; where a later patch holds ours, ours passes through.
+
+    Guards that clients and transports have of their own stay.
+    """
+    _installation.uninstall()
+
+
+def coverage() -> Coverage:
+    """Say where the guard that `install` puts up stands.
+
+    Returns:
+        A `body_guard.integrations.litellm.Coverage`; nothing is imported or changed to find it out.
+    """
+    with _installation.lock:
+        waiting = _installation in sys.meta_path
+        doors = [
+            replace(door, name=f"{one.library.__name__}.{door.name}")
+            for one in _installation.libraries
+            for door in (patch.door() for patch in one.patches)
+        ]
+        known = {one.library.__name__ for one in _installation.libraries}
+    if waiting:
+        doors += [
+            Door(name, True, "not imported yet; guarded as soon as it is")
+            for name in _LIBRARIES
+            if name not in sys.modules and name not in known
+        ]
+    return Coverage(tuple(doors) or (Door("httpx", False, "not installed: call install()"),))

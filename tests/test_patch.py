@@ -1,0 +1,125 @@
+"""Patch: one name replaced and given back, whatever others do with it meanwhile."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from body_guard import _patch
+from body_guard._patch import Hook, Patch
+
+MODULE = "body_guard_test_module"
+
+
+class Owner:
+    """Has a function and a static one."""
+
+    def method(self, value: int) -> int:
+        return value
+
+    @staticmethod
+    def static(value: int) -> int:
+        return value
+
+
+def doubling(original: Any, current: Any) -> Any:
+    def ours(*args: Any) -> Any:
+        return original(*args) * (1 if current() is None else 2)
+
+    return ours
+
+
+@pytest.fixture
+def owner(monkeypatch: pytest.MonkeyPatch) -> Any:
+    kind = type("Owner", (), dict(vars(Owner)))
+    module = ModuleType(MODULE)
+    module.Owner = kind  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, MODULE, module)
+    return kind
+
+
+def patched(name: str = "method") -> Patch:
+    holder = SimpleNamespace(guard="a guard")
+    return Patch(Hook(f"{MODULE}:Owner", name, doubling, "it"), lambda: holder.guard)
+
+
+def by_closure(beneath: Any) -> Any:
+    return lambda *args: beneath(*args) + 1
+
+
+def by_wraps(beneath: Any) -> Any:
+    @functools.wraps(beneath)
+    def wrapper(*args: Any) -> Any:
+        return wrapper.__wrapped__(*args) + 1  # type: ignore[attr-defined]
+
+    return wrapper
+
+
+def by_partial(beneath: Any) -> Any:
+    return functools.partialmethod(beneath)
+
+
+class Calling:
+    """A callable object that holds what it calls."""
+
+    __slots__ = ("beneath",)
+
+    def __init__(self, beneath: Any) -> None:
+        self.beneath = beneath
+
+    def __getattribute__(self, name: str) -> Any:
+        raise AssertionError("asked")
+
+
+LATER = {"closure": by_closure, "wraps": by_wraps, "partial": by_partial, "object": Calling}
+
+
+@pytest.mark.parametrize("later", LATER.values(), ids=LATER)
+def test_beneath_a_later_patch(owner: Any, later: Any) -> None:
+    """Ours is found beneath whatever holds it, and nobody's code is run to find it."""
+    patch = patched()
+    patch.apply()
+    theirs = owner.method = later(vars(owner)["method"])
+    assert patch.covered
+    assert not patch.lost
+    assert patch.door().why == "it; a later patch sits on top"
+    patch.apply()
+    patch.restore()
+    assert vars(owner)["method"] is theirs
+    assert patch.applied
+
+
+def test_a_patch_that_knows_nothing_of_ours(owner: Any) -> None:
+    """What replaced ours is not taken for a later patch: installing again stands on it."""
+    original = owner.method
+    patch = patched()
+    patch.apply()
+    owner.method = lambda self, value: -original(self, value)
+    assert patch.lost
+    assert not patch.door().hooked
+    patch.apply()
+    assert owner().method(3) == -6
+    assert not patch.lost
+
+
+def test_the_search_has_an_end(owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours, held beyond it, is put on top: it is there twice, and harmless."""
+    monkeypatch.setattr(_patch, "_FAR", 1)
+    patch = patched()
+    patch.apply()
+    owner.method = by_closure(owner.method)
+    assert patch.lost
+
+
+def test_a_static_function(owner: Any) -> None:
+    """It stays static, and the very object comes back."""
+    original = vars(owner)["static"]
+    patch = patched("static")
+    patch.apply()
+    assert owner.static(3) == 6
+    patch.restore()
+    assert vars(owner)["static"] is original
