@@ -37,6 +37,7 @@ _MOST_BRANCHES: Final = 8
 _SHORT_ESCAPES: Final = dict(zip('"\\/\b\f\n\r\t', '"\\/bfnrt', strict=True))
 
 _after_string: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*){0,1000}', re.DOTALL).match
+_escaped: Final = re.compile(r'["\\\x00-\x1f\ud800-\udfff]').search
 _colon: Final = re.compile(rb"[ \t\n\r]*:").match
 
 
@@ -47,7 +48,7 @@ class Prefilter:
         matcher: The rules whose names are looked for.
     """
 
-    __slots__ = ("_escape", "_escape_start", "_needles", "_pattern", "_start")
+    __slots__ = ("_escape", "_escape_start", "_needles", "_pattern", "_start", "_written_start")
 
     def __init__(self, matcher: Matcher) -> None:
         # A name stands in the text as it is, unless one of its characters is written as an escape.
@@ -59,6 +60,9 @@ class Prefilter:
         # Where all begin alike, one search for that; otherwise one pattern. A search for each of
         # 150 names would read the text 150 times.
         self._start = _shared(self._needles)
+        # An encoder spells a character in one way: as it is, but for these.
+        names = "".join((*matcher.prefixes, *matcher.keys))
+        self._written_start = b"" if _escaped(names) else self._start
         branches = _branches(sorted({needle[1 : 1 + _MOST_BRANCHES] for needle in self._needles}))
         self._pattern = re.compile(rb'"(?=%b)' % branches if self._needles else rb"(?!)")
         spellings = {
@@ -90,11 +94,12 @@ class Prefilter:
 
     def finds(self, written: bytes) -> bool:
         """Tell whether a member has a forbidden name, in text that an encoder of JSON wrote."""
-        if self._start:
+        start = self._written_start
+        if start:
             if len(written) <= _SHORT:
-                if written.rfind(self._start) < 0:
+                if written.rfind(start) < 0:
                     return False
-            elif not holds(written, self._start, _MARK):
+            elif not holds(written, start, _MARK):
                 return False
         return self.suspects(written) is not None
 

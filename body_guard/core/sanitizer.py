@@ -102,26 +102,29 @@ class Sanitizer:
             GuardError: Other threads keep making the value unencodable.
         """
         __tracebackhide__ = True
-        most = self.policy.max_bytes
+        most, tries = self.policy.max_bytes, _MOST_TRIES
         proof = proof_of(value, most)
         if proof:
             try:
                 content = encode(value, proof)
             except (TypeError, ValueError, RecursionError):
-                pass  # the walk says what is wrong, and where
+                tries -= 1  # the walk says what is wrong, and where
             else:
                 clean = len(content) <= most and not self._prefilter.finds(content)
                 if clean and (self._overview is None or self._overview.passes(value, content)):
                     return content, CLEAN
-        return self._encode_walked(value)
+        return self._encode_walked(value, tries)
 
-    def _encode_walked(self, value: object) -> tuple[bytes, Report]:
+    def _encode_walked(self, value: object, tries: int) -> tuple[bytes, Report]:
         __tracebackhide__ = True
-        for _ in range(_MOST_TRIES):
+        most = self.policy.max_bytes
+        for tried in range(tries):
             prepared = self._prepared(value)
             report = prepared.report
             try:
-                content = encode(prepared.value)
+                # What is left is plain data more often than not; json has the last word.
+                proof = "" if tried else proof_of(prepared.value, most)
+                content = encode(prepared.value, proof)
                 break
             except RecursionError:
                 walked = self._walked(value)
@@ -131,9 +134,11 @@ class Sanitizer:
         else:
             # Not inside the handler: the errors of json carry the body.
             raise GuardError("the body kept changing while it was encoded")
-        if len(content) > self.policy.max_bytes:
-            raise _too_large(self.policy.max_bytes, report)
+        if len(content) > most:
+            raise _too_large(most, report)
         # Another thread may have added a key since the walk; what is encoded is what counts.
+        if not self._prefilter.finds(content):
+            return content, report
         content, late = self._sanitize_json(content, "json", prepared.replaced)
         return content, report + late
 

@@ -88,7 +88,7 @@ def nested(levels: int) -> Any:
 def no_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the encoder no room: how deep it can go is another depth on each Python."""
 
-    def encode(value: object) -> bytes:
+    def encode(value: object, *proof: Any) -> bytes:
         raise RecursionError
 
     monkeypatch.setattr(sanitizer, "encode", encode)

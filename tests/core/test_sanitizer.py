@@ -218,10 +218,10 @@ def adding(body: dict[str, Any], late: dict[str, Any]) -> Any:
     """Give an encoder before which another thread adds members to the body."""
     encode = module.encode
 
-    def encode_later(value: object) -> bytes:
+    def encode_later(value: object, *proof: Any) -> bytes:
         body.update(late)
         late.clear()
-        return encode(value)
+        return encode(value, *proof)
 
     return encode_later
 
@@ -281,7 +281,7 @@ def test_a_value_that_keeps_changing_is_not_sent(monkeypatch: pytest.MonkeyPatch
     """When no look at it holds until it is encoded, the guard gives up, and tells no value."""
     tried = []
 
-    def encode(value: object) -> bytes:
+    def encode(value: object, *proof: Any) -> bytes:
         tried.append(value)
         return f"{MARKER}\ud800".encode()
 
