@@ -82,6 +82,8 @@ class Sanitizer:
             BodyLimitError: The value is too deep for any encoder, or larger than ``max_bytes``.
         """
         __tracebackhide__ = True
+        if self._encoded_clean(value) is not None:
+            return value, CLEAN
         walked = self._prepared(value)
         return walked.value, walked.report
 
@@ -102,23 +104,28 @@ class Sanitizer:
             GuardError: Other threads keep making the value unencodable.
         """
         __tracebackhide__ = True
-        most, tries = self.policy.max_bytes, _MOST_TRIES
-        proof = proof_of(value, most)
-        if proof:
-            try:
-                content = encode(value, proof)
-            except (TypeError, ValueError, RecursionError):
-                tries -= 1  # the walk says what is wrong, and where
-            else:
-                clean = len(content) <= most and not self._prefilter.finds(content)
-                if clean and (self._overview is None or self._overview.passes(value, content)):
-                    return content, CLEAN
-        return self._encode_walked(value, tries)
+        content = self._encoded_clean(value)
+        return self._encode_walked(value) if content is None else (content, CLEAN)
 
-    def _encode_walked(self, value: object, tries: int) -> tuple[bytes, Report]:
+    def _encoded_clean(self, value: object) -> bytes | None:
+        """Give the encoding of plain data with nothing to find in it, else None."""
+        most = self.policy.max_bytes
+        proof = proof_of(value, most)
+        if not proof:
+            return None
+        try:
+            content = encode(value, proof)
+        except (TypeError, ValueError, RecursionError):
+            return None
+        clean = len(content) <= most and not self._prefilter.finds(content)
+        if clean and (self._overview is None or self._overview.passes(value, content)):
+            return content
+        return None
+
+    def _encode_walked(self, value: object) -> tuple[bytes, Report]:
         __tracebackhide__ = True
         most = self.policy.max_bytes
-        for tried in range(tries):
+        for tried in range(_MOST_TRIES):
             prepared = self._prepared(value)
             report = prepared.report
             try:
