@@ -321,23 +321,25 @@ def test_taken_away_and_uninstalled(family: Family, is_async: bool, foreign: Any
 
 
 @pytest.fixture
-def spans(family: Family, foreign: Any) -> Iterator[Any]:
-    """Give a function that starts sentry_sdk, and what it would have sent."""
-    kept: list[Any] = []
+def kept(family: Family) -> Iterator[list[Any]]:
+    """Give what a real sentry_sdk would have sent, and in the end the names that it patched."""
+    envelopes: list[Any] = []
 
     class Keeping(sentry_sdk.transport.Transport):
         def capture_envelope(self, envelope: Any) -> None:
-            kept.append(envelope)
+            envelopes.append(envelope)
 
-    def start() -> list[Any]:
-        sentry_sdk.init(dsn="http://k@127.0.0.1:9/1", transport=Keeping, traces_sample_rate=1.0)
-        install_httpx(str(family))  # sentry_sdk patches once in a process, and did before
-        return kept
-
+    # It patches once in a process, which stays: what a test puts on top goes.
+    sentry_sdk.init(dsn="http://k@127.0.0.1:9/1", transport=Keeping, traces_sample_rate=1.0)
+    kinds = [family.client(is_async) for is_async in (False, True)]
+    originals = [kind.send for kind in kinds]
     with sentry_sdk.isolation_scope() as scope:
         scope.clear()
-        yield start
+        yield envelopes
     sentry_sdk.get_global_scope().set_client(None)
+    body_guard.uninstall()
+    for kind, original in zip(kinds, originals, strict=True):
+        kind.send = original
 
 
 def install_httpx(name: str) -> None:
@@ -350,26 +352,35 @@ def install_httpx(name: str) -> None:
 
 @pytest.mark.parametrize("first", ["ours", "theirs"])
 def test_beside_sentrys_patch(
-    family: Family, is_async: bool, spans: Any, first: str, loopback: Provider
+    family: Family, is_async: bool, kept: list[Any], first: str, loopback: Provider
 ) -> None:
-    """Whichever was first: the body is clean, there is a span with its header, ours goes."""
+    """Whichever was first: the body is clean, theirs makes its span and header, ours goes."""
+
+    def spans() -> int:
+        """Send, and count the spans that it makes."""
+        kept.clear()
+        loopback.received.clear()
+        client = family.client(is_async)(trust_env=False)
+        with sentry_sdk.start_transaction(name="t"):
+            using(client, lambda c: c.post(loopback.url, content=DIRTY))
+        assert "sentry-trace" in loopback.received[0].headers
+        (transaction,) = [
+            item.payload.json for e in kept for item in e.items if item.type == "transaction"
+        ]
+        return [span["op"] for span in transaction["spans"]].count("http.client")
+
+    before = spans()
     if first == "ours":
         body_guard.install()
-    kept = spans()
+    install_httpx(str(family))
     sentrys = family.client(is_async).send
     body_guard.install()
-    client = family.client(is_async)(trust_env=False)
-    with sentry_sdk.start_transaction(name="t"):
-        using(client, lambda c: c.post(loopback.url, content=DIRTY))
+    assert spans() == before + 1
     assert loopback.received[0].body == CLEAN
-    assert "sentry-trace" in loopback.received[0].headers
-    transactions = [
-        item.payload.json for e in kept for item in e.items if item.type == "transaction"
-    ]
-    assert "http.client" in [span["op"] for t in transactions for span in t["spans"]]
     body_guard.uninstall()
     assert family.client(is_async).send is sentrys
-    assert post(family, is_async) == DIRTY
+    assert spans() == before + 1
+    assert loopback.received[0].body == DIRTY
 
 
 @pytest.mark.parametrize("first", ["ours", "theirs"])
@@ -465,10 +476,10 @@ def test_it_is_imported_in_this_process(
     family: Family, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same by the import system here: forgotten, and imported again after install()."""
-    body_guard.install()
     for name in list(sys.modules):
         if name.partition(".")[0] == str(family):
             monkeypatch.delitem(sys.modules, name)
+    body_guard.install()
     again: Any = import_module(str(family))
     assert again is not family.library
     client = again.Client(transport=again.MockTransport(wire))
@@ -478,6 +489,12 @@ def test_it_is_imported_in_this_process(
     body_guard.uninstall()
     assert again.Client.send is original
     _installation.libraries[:] = [o for o in _installation.libraries if o.library is not again]
+
+
+def test_who_only_looks_for_a_library(family: Family) -> None:
+    """Its loader answers what it is asked, and nothing is imported or guarded by that."""
+    found: Any = _installation.find_spec(str(family), None)
+    assert found.loader.get_filename(str(family)) == family.library.__file__
 
 
 class Finder:

@@ -152,6 +152,10 @@ MISTAKES = {
         "buffer = '1'",
         "buffer: buffer takes a number of bytes from 0, not '1'.",
     ),
+    "two mistakes": (
+        "mode = 'adit'\nbuffer = -1",
+        "buffer: buffer takes a number of bytes from 0, not -1.",
+    ),
     "a date": (
         "presets = 2026-01-01",
         "presets: takes an array of strings, not a date or time.",

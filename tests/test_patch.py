@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -43,8 +43,8 @@ def owner(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def patched(name: str = "method") -> Patch:
-    holder = SimpleNamespace(guard="a guard")
-    return Patch(Hook(f"{MODULE}:Owner", name, doubling, "it"), lambda: holder.guard)
+    guard: Any = "a guard"
+    return Patch(Hook(f"{MODULE}:Owner", name, doubling, "it"), lambda: guard)
 
 
 def by_closure(beneath: Any) -> Any:
@@ -115,6 +115,18 @@ def test_the_search_has_an_end(owner: Any, monkeypatch: pytest.MonkeyPatch) -> N
     assert patch.lost
 
 
+def test_a_function_of_a_module(owner: Any) -> None:
+    """The owner is the module itself."""
+    module: Any = sys.modules[MODULE]
+    module.function = original = lambda value: value
+    patch = Patch(Hook(MODULE, "function", doubling, "it"), lambda: None)
+    patch.apply()
+    assert module.function is not original
+    assert module.function(3) == 3
+    patch.restore()
+    assert module.function is original
+
+
 def test_a_static_function(owner: Any) -> None:
     """It stays static, and the very object comes back."""
     original = vars(owner)["static"]
@@ -123,3 +135,23 @@ def test_a_static_function(owner: Any) -> None:
     assert owner.static(3) == 6
     patch.restore()
     assert vars(owner)["static"] is original
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        (f"{MODULE}:Owner", "this release has no such name"),
+        (f"{MODULE}:Nobody", "this release has no such name"),
+        (f"{MODULE}.inside", "cannot be imported: ModuleNotFoundError"),
+    ],
+    ids=["no name", "no class", "no module"],
+)
+def test_what_is_not_there(owner: Any, where: str, why: str) -> None:
+    """It is said, nothing is replaced, and there is nothing to give back."""
+    patch = Patch(Hook(where, "other", doubling, "it"), lambda: None)
+    assert patch.door().why == "not installed"
+    patch.apply()
+    patch.restore()
+    door = patch.door()
+    assert (door.hooked, door.why, door.absent) == (False, why, True)
+    assert not hasattr(owner, "other")

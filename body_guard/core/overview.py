@@ -49,6 +49,17 @@ class Overview:
             return rules, CLEAN
         return rules, find(value, self._policy.stringified)
 
+    def passes(self, value: object, content: bytes) -> bool:
+        """Tell at once whether there is nothing to find; in doubt, there may be.
+
+        Args:
+            value: Of json's own types.
+            content: Its encoding.
+        """
+        if self._policy.stringified != "off" and may_hold(content):
+            return False
+        return self._schema is None or not self._schema.strangers(value, "report")
+
     def of_text(self, text: bytes) -> tuple[tuple[Rule, ...], Report]:
         """Look at JSON text in UTF-8, without a byte order mark; find nothing in what is no JSON.
 

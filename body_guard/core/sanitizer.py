@@ -103,14 +103,15 @@ class Sanitizer:
         """
         __tracebackhide__ = True
         most, tries = self.policy.max_bytes, _MOST_TRIES
-        proof = proof_of(value, most) if self._overview is None else ""
+        proof = proof_of(value, most)
         if proof:
             try:
                 content = encode(value, proof)
             except (TypeError, ValueError, RecursionError):
                 tries -= 1  # the walk says what is wrong, and where
             else:
-                if len(content) <= most and not self._prefilter.finds(content):
+                clean = len(content) <= most and not self._prefilter.finds(content)
+                if clean and (self._overview is None or self._overview.passes(value, content)):
                     return content, CLEAN
         return self._encode_walked(value, tries)
 

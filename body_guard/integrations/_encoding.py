@@ -228,7 +228,12 @@ def _suspicious(text: str | bytes, policy: Policy) -> bool:
 
 @lru_cache(maxsize=64)
 def _needles(policy: Policy) -> tuple[str, ...] | None:
-    """Give what to search for; None when an encoder may write a name in more than one way."""
+    """Give what to search for; None when that is not all there is to look for.
+
+    An encoder may write a name in more than one way; and a schema knows no names to search for.
+    """
+    if policy.schema is not None or policy.stringified != "off":
+        return None
     names = [name for rule in policy.rules for name in (*rule.prefixes, *rule.keys)]
     if not all(name.isascii() and name.isprintable() and not {*name} & {*'"\\'} for name in names):
         return None

@@ -8,16 +8,17 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard._audit import noted
+from body_guard._guard import Guard
 from body_guard._patch import Hook
 from body_guard._request import destination
 from body_guard.core.errors import BodyError
 from body_guard.integrations import openai
 from body_guard.integrations._encoding import encoded, prepared
+from body_guard.integrations._parts import policy_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from body_guard._guard import Guard
     from body_guard._patch import Current
     from body_guard.integrations._litellm_clients import ClientNet
 
@@ -63,6 +64,9 @@ def _dumps(original: Callable[..., str], current: Current) -> Callable[..., str]
         guard = current() if makes_bodies else None
         if guard is None:
             return original(obj, **options)
+        policy = policy_for(guard.policy, obj)
+        if policy is not guard.policy:
+            guard = Guard(guard.library, policy)
         # NaN is never JSON: refused, it sends the value to the walk, which makes it null.
         return encoded(guard, original, obj, options, _own(options), {"allow_nan": False})
 
@@ -135,6 +139,7 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any], 
 
 
 def _json(guard: Guard, value: Any) -> Any:
+    __tracebackhide__ = True
     return value if value is None else prepared(guard, value)
 
 
@@ -145,6 +150,7 @@ def _last(guard: Guard, value: Any) -> Any:
 
 def _form(guard: Guard, value: Any) -> Any:
     """Clean the fields of a form, which httpx writes as text, whatever they are; bytes stay."""
+    __tracebackhide__ = True
     if not issubclass(type(value), dict):
         return value
     raw = {name: field for name, field in value.items() if type(field) is bytes}
@@ -234,6 +240,7 @@ def _tried_once(original: Any, current: Current) -> Any:
 
     @wraps(original)
     def should_retry_this_error(self: Any, error: Exception, *args: Any, **options: Any) -> Any:
+        __tracebackhide__ = True  # the deployments, and their keys, are among the arguments
         if current() is not None and _refusal(error, str(error)) is not None:
             raise error
         return original(self, error, *args, **options)

@@ -59,6 +59,9 @@ def test_what_the_api_knows_passes(schema: Any, body: object) -> None:
     clean, report = sanitizer.sanitize_bytes(content, "application/json")
     assert clean is content
     assert report == Report()
+    content, report = sanitizer.encode(body)
+    assert json.loads(content) == body
+    assert report == Report()
 
 
 STRAYS = [

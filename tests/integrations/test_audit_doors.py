@@ -87,6 +87,12 @@ def sdk(body: Any) -> None:
         client.chat.completions.create(model="m", messages=MESSAGES, extra_body=body)
 
 
+def sdk_post(body: Any) -> None:
+    http_client = httpx.Client(transport=httpx.MockTransport(Wire()))
+    with openai.OpenAI(api_key="k", http_client=http_client, max_retries=0) as client:
+        client.post("/x", cast_to=object, body=body)
+
+
 def guarded_sdk(body: Any) -> None:
     wire = Wire()
     http_client = httpx.Client(transport=httpx.MockTransport(wire))
@@ -109,6 +115,7 @@ CRASHING = {
     "HTTPHandler": handler,
     "AsyncHTTPHandler": async_handler,
     "openai": sdk,
+    "openai, post": sdk_post,
     "guard(openai)": guarded_sdk,
     "both": both,
 }
@@ -130,6 +137,14 @@ def test_what_no_json_can_say_is_written_as_before(audited: None) -> None:
         assert dumps(BODY, indent=1) == json.dumps(BODY, indent=1)
         assert dumps({"a": {1}}, default=list) == '{"a": [1]}'
     assert found(reports) == [("/t", "non-finite")]
+
+
+def test_names_that_the_call_leaves_out_are_the_encoders(audited: None) -> None:
+    """skipkeys= is what litellm says for its caller; NaN is written all the same."""
+    with body_guard.collect() as reports:
+        assert dumps({(1,): 1, "a": 1}, skipkeys=True) == '{"a": 1}'
+        assert dumps({(1,): 1, "t": math.nan}, skipkeys=True) == '{"t": NaN}'
+    assert found(reports) == [("/<builtins.tuple>", "unserializable"), ("/t", "non-finite")]
 
 
 def test_text_that_is_no_utf8_is_written_as_before(audited: None) -> None:

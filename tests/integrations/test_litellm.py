@@ -556,6 +556,35 @@ def test_a_users_session_is_guarded_in_place(
     litellm.in_memory_llm_clients_cache.flush_cache()
 
 
+@pytest.mark.parametrize("early", [True, False], ids=["before", "after"])
+def test_a_users_async_session_is_guarded_in_place(
+    early: bool, provider: LLMProvider, loop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for aclient_session."""
+    litellm.in_memory_llm_clients_cache.flush_cache()
+    session = httpx.AsyncClient(headers={"X-Mine": "1"})
+    if not early:
+        integration.install()
+    monkeypatch.setattr(litellm, "aclient_session", session)
+    if early:
+        integration.install()
+    options = call_named("openai").arguments(provider.url)
+    loop.run_until_complete(
+        litellm.acompletion(**options, extra_body={"_sentry_x": object(), "kept": 1})
+    )
+    assert provider.received[0].headers["X-Mine"] == "1"
+    assert b"_sentry_" not in provider.bodies[0]
+    assert type(session) is not httpx.AsyncClient
+    assert litellm.aclient_session is session
+    loop.run_until_complete(session.post(provider.url, json={"_sentry_x": object()}))
+    assert provider.bodies[1] == b"{}"
+    integration.uninstall()
+    assert type(session) is httpx.AsyncClient
+    assert session.event_hooks["request"] == []
+    loop.run_until_complete(session.aclose())
+    litellm.in_memory_llm_clients_cache.flush_cache()
+
+
 def test_a_guarded_session_keeps_its_own_policy(
     provider: LLMProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import litellm
 import pytest
 from litellm import Router
+from litellm.integrations.custom_logger import CustomLogger
 
 import body_guard
 from body_guard import BodyError, Policy, Rule
@@ -72,6 +73,37 @@ def test_a_refused_body_is_a_400(call: Call, form: str, provider: LLMProvider, l
 
 def is_400(error: BaseException) -> bool:
     return getattr(error, "status_code", None) == 400
+
+
+@pytest.mark.parametrize("form", ["sync", "async"])
+@pytest.mark.parametrize("name", ["openai", "vllm", "maritalk", "anthropic", "gemini", "converse"])
+def test_a_body_over_the_limit_is_a_400(
+    name: str, form: str, provider: LLMProvider, loop: Any
+) -> None:
+    """BodyLimitError is what BodyRejectedError is to litellm's caller, where a 400 is a 400."""
+    call = call_named(name)
+    integration.install(Policy(max_bytes=1000))
+    options = call.arguments(provider.url)
+    options["messages"] = [{"role": "user", "content": "x" * 2000}]
+    with pytest.raises(Exception, match=r"The body was not sent: .*max_bytes") as caught:
+        call.run(form, loop, options)
+    assert provider.received == []
+    assert is_400(caught.value) or call.name in _NO_400_BEFORE
+
+
+@pytest.mark.parametrize("form", ["sync", "async"])
+def test_a_signed_dirty_body_is_a_400(form: str, provider: LLMProvider, loop: Any) -> None:
+    """Where json.dumps is not ours, the net refuses signed bytes; other hooks stand without it."""
+    integration.install()
+    integration._installation.patches[0].restore()
+    call = call_named("vllm")
+    options = call.arguments(provider.url)
+    options["extra_headers"] = {"X-Hub-Signature-256": "sha256=aa"}
+    options["extra_body"] = {"_sentry_x": "SECRET"}
+    with pytest.raises(litellm.BadRequestError, match="x-hub-signature-256 header wrong") as caught:
+        call.run(form, loop, options)
+    assert "SECRET" not in str(caught.value)
+    assert provider.received == []
 
 
 def router(provider: LLMProvider, model: str = "openai/m", **more: Any) -> Router:
@@ -358,3 +390,50 @@ def test_lazy_modules_loaded_after_install_are_guarded(
         sys.modules[name] = kept
     assert b"_sentry_" not in provider.bodies[0]
     assert json.loads(provider.bodies[0])
+
+
+# --- litellm's callbacks --------------------------------------------------------------------------
+
+
+class Callbacks(CustomLogger):
+    """Keeps what Sentry's, Langfuse's and everybody's input callbacks are given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Any] = []
+
+    def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:
+        metadata = kwargs["litellm_params"]["metadata"]
+        body = kwargs["additional_args"].get("complete_input_dict")
+        shown = {
+            "model": kwargs["model"],
+            "messages": kwargs["messages"],
+            "metadata": {name: metadata[name] for name in ("user_id", "_sentry_span")},
+            # A text is what was signed before, and goes out as it is.
+            "body": None if isinstance(body, str) else body,
+        }
+        self.seen.append(json.loads(json.dumps(shown)))
+
+
+@pytest.mark.parametrize("form", ["sync", "async"])
+@pytest.mark.parametrize("name", ["openai", "vllm", "converse", "anthropic"])
+def test_callbacks_see_what_they_saw(
+    name: str, form: str, provider: LLMProvider, loop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard cleans a copy on its way to the wire: the caller's message and metadata are shown."""
+    call = call_named(name)
+    callbacks = Callbacks()
+    monkeypatch.setattr(litellm, "input_callback", [*litellm.input_callback, callbacks])
+    for guarded in (False, True):
+        if guarded:
+            integration.install()
+        options = call.arguments(provider.url)
+        options["messages"] = [{"role": "user", "content": "hi", "_sentry_note": "kept"}]
+        options["metadata"] = {"user_id": "u1", "_sentry_span": "kept"}
+        options["extra_body"] = {"_sentry_x": "kept", "a": 1}
+        call.run(form, loop, options)
+    assert len(callbacks.seen) == 2
+    assert callbacks.seen[0] == callbacks.seen[1]
+    assert callbacks.seen[1]["metadata"] == {"user_id": "u1", "_sentry_span": "kept"}
+    assert b"_sentry_x" in provider.bodies[0]
+    assert b"_sentry_" not in provider.bodies[1]

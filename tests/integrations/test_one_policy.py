@@ -102,6 +102,14 @@ def _async_client(url: str, file: Path, loop: Any) -> None:
     loop.run_until_complete(run())
 
 
+def _installed(url: str, file: Path, loop: Any) -> None:
+    body_guard.install(Policy.load(file))
+    try:
+        httpx.post(f"{url}/v1/chat/completions", json=EXTRA)
+    finally:
+        body_guard.uninstall()
+
+
 def _sdk(url: str, file: Path, loop: Any) -> None:
     with body_guard.guard(openai.OpenAI(api_key="k", base_url=f"{url}/v1"), Policy.load(file)) as c:
         c.chat.completions.create(model="m", messages=MESSAGES, extra_body=EXTRA)  # type: ignore[arg-type]
@@ -153,6 +161,7 @@ DOORS: dict[str, tuple[Door, bool]] = {
     "GuardedAsyncClient": (_async_client, True),
     "GuardedTransport": (_transport, True),
     "guard(httpx.Client())": (_guard, True),
+    "body_guard.install()": (_installed, True),
     "guard(openai.OpenAI())": (_sdk, True),
     "litellm.install(), openai": (_sdk_installed, True),
     "litellm, openai": (_litellm("openai", "sync"), True),

@@ -21,11 +21,14 @@ import litellm
 import pytest
 import sentry_sdk
 import sentry_sdk.integrations.litellm
-import sentry_sdk.transport
 
 import body_guard
 import body_guard.core.splice
 from body_guard.integrations import sentry as off_band
+
+from sentry_events import MARKER, events, frames, holding, messages
+
+__all__ = ["events"]
 
 LITELLM = "sentry_sdk.integrations.litellm"
 PYDANTIC_AI = "sentry_sdk.integrations.pydantic_ai"
@@ -86,10 +89,11 @@ def shape() -> Iterator[Callable[..., Any]]:
 
 def test_a_fixed_release_is_left_alone() -> None:
     """On the installed release nothing changes: no global, no callback list, no class."""
+    if off_band.status() != "fixed":
+        pytest.skip("this release has the defect; tests/matrix says what happens to it")
     module = sentry_sdk.integrations.litellm
     lists = (litellm.input_callback, litellm.success_callback, litellm.failure_callback)
     before = dict(vars(module))
-    assert off_band.status() == "fixed"
     off_band.install()
     assert dict(vars(module)) == before
     assert off_band.status() == "fixed"
@@ -443,7 +447,6 @@ def test_status_tells_the_worse_of_the_two(
 
 # Sentry records the locals of every frame of an exception, unless a frame says __tracebackhide__.
 
-MARKER = "MARKER-7391"
 DIRTY: Any = {"m": MARKER, "forbidden": 1}
 REJECT = body_guard.Policy(rules=(body_guard.Rule("no", keys=("forbidden",), action="reject"),))
 
@@ -576,41 +579,6 @@ FAILURES: dict[str, tuple[type[Exception], Callable[[], object]]] = {
 }
 
 
-@pytest.fixture
-def events() -> Iterator[list[Any]]:
-    """Give the events that a real sentry_sdk would have sent."""
-    kept: list[Any] = []
-
-    class Keeping(sentry_sdk.transport.Transport):
-        def capture_envelope(self, envelope: Any) -> None:
-            kept.extend(item.payload.json for item in envelope.items if item.type == "event")
-
-    sentry_sdk.init(dsn="http://k@127.0.0.1:9/1", transport=Keeping, attach_stacktrace=True)
-    with sentry_sdk.isolation_scope() as scope:
-        scope.clear()
-        yield kept
-    sentry_sdk.get_global_scope().set_client(None)  # an init() would go on adding headers
-
-
-def frames(events: list[Any]) -> list[dict[str, Any]]:
-    """Give every frame of every event, those of its exceptions and those of its threads."""
-    return [
-        frame
-        for event in events
-        for part in ("exception", "threads")
-        for value in event.get(part, {}).get("values", [])
-        for frame in (value.get("stacktrace") or {}).get("frames", [])
-    ]
-
-
-def holding(frames: list[dict[str, Any]]) -> list[str]:
-    return [
-        f"{frame['module']}.{frame['function']}"
-        for frame in frames
-        if MARKER in json.dumps(frame.get("vars"), default=repr)
-    ]
-
-
 @pytest.mark.parametrize(("kind", "fails"), FAILURES.values(), ids=FAILURES)
 def test_our_frames_hold_nothing_of_the_body(
     events: list[Any],
@@ -628,10 +596,7 @@ def test_our_frames_hold_nothing_of_the_body(
     holders = holding(frames(events))
     assert f"{__name__}.test_our_frames_hold_nothing_of_the_body" in holders
     assert [name for name in holders if name.startswith("body_guard")] == []
-    messages = [
-        value["value"] for event in events for value in event.get("exception", {}).get("values", [])
-    ]
-    assert MARKER not in "".join(messages)
+    assert MARKER not in messages(events)
 
 
 def test_the_hook_around_a_model_request_holds_nothing_either(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,7 +61,26 @@ def capturing(integration: Any) -> Iterator[Envelopes]:
     sentry_sdk.init()
 
 
-async def finished(transaction: Any, count: int, patience: float = 3.0) -> None:
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run in an event loop of its own, and end what litellm leaves in it.
+
+    Not by asyncio.run, which cancels a task once and waits for it: up to Python 3.11 wait_for can
+    lose a cancellation, and litellm's logging worker, waiting by it, then never ends.
+    """
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(work)
+    finally:
+        while tasks := asyncio.all_tasks(loop):
+            for task in tasks:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(tasks, timeout=0.1))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+async def finished(transaction: Any, count: int, patience: float = 30.0) -> None:
     """Wait until that many gen_ai spans have ended: litellm calls back from other threads."""
     until = time.monotonic() + patience
     while time.monotonic() < until:

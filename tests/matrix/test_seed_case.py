@@ -28,7 +28,7 @@ from sentry_sdk.integrations.litellm import LiteLLMIntegration
 
 from body_guard.integrations import sentry as off_band
 
-from envelopes import Envelopes, capturing, finished
+from envelopes import Envelopes, capturing, finished, run
 
 UNFIXED = version("sentry-sdk") == "2.63.0"
 #: Up to litellm 1.83.0 the body is dumped once more after Sentry wrote its span into it.
@@ -126,11 +126,11 @@ def test_two_messages_with_one_metadata(
     if CRASHES and layer == "nothing":
         for _ in range(2):
             with pytest.raises(Exception, match="Object of type Span is not JSON serializable"):
-                asyncio.run(call())
+                run(call())
         assert loopback.bodies == []
         return
     for _ in range(2):
-        asyncio.run(call())
+        run(call())
         (span,) = envelopes.spans()
         assert span["gen_ai.request.model"] == "claude-3-5-sonnet-20241022"
         assert span["gen_ai.response.model"] == "claude-3-5-sonnet-20241022"
@@ -152,7 +152,7 @@ def test_two_messages_with_one_metadata(
 
 
 @pytest.mark.parametrize("call", ["completion", "messages"])
-@layers("nothing", "off-band", "both")
+@layers(*LAYERS)
 def test_a_failure_leaves_no_span_with_the_caller(
     loopback: Provider, envelopes: Envelopes, layer: str, call: str
 ) -> None:
@@ -170,14 +170,15 @@ def test_a_failure_leaves_no_span_with_the_caller(
                 await attempt
             await finished(transaction, 1)
 
-    asyncio.run(fail())
-    left = UNFIXED and layer == "nothing" and call == "completion"
+    run(fail())
+    left = UNFIXED and layer in ("nothing", "guard") and call == "completion"
     assert of_sentry(metadata) == (["_sentry_span"] if left else [])
     assert metadata["user_id"] == "u1"
     (span,) = envelopes.spans()
     assert span["gen_ai.request.model"] == "claude-3-5-sonnet-20241022"
     assert "gen_ai.usage.total_tokens" not in span
-    assert len(loopback.bodies) == (0 if CRASHES and layer == "nothing" and not left else 1)
+    crashed = CRASHES and (layer, call) == ("nothing", "messages")
+    assert len(loopback.bodies) == (0 if crashed else 1)
 
 
 @pytest.mark.parametrize("call", ["completion", "messages"])
@@ -188,6 +189,7 @@ def test_five_at_once_with_one_metadata(
     """Each of five concurrent calls that share a dict has its own span, and finishes it."""
     if CRASHES and (layer, call) == ("nothing", "messages"):
         pytest.skip("these crash, as shown above")
+    fewer = UNFIXED and (layer, call) == ("nothing", "completion")
     metadata = {"user_id": "u1"}
 
     async def five() -> None:
@@ -197,11 +199,11 @@ def test_five_at_once_with_one_metadata(
             else:
                 calls = [completion(loopback, metadata) for _ in range(5)]
             await asyncio.gather(*calls)
-            await finished(transaction, 5)
+            await finished(transaction, 5, patience=3 if fewer else 30)
 
-    asyncio.run(five())
+    run(five())
     spans = envelopes.spans()
-    if UNFIXED and (layer, call) == ("nothing", "completion"):
+    if fewer:
         assert len(spans) < 5  # the one dict has room for one span
     else:
         assert [span["gen_ai.usage.total_tokens"] for span in spans] == [5, 5, 5, 5, 5]
@@ -212,26 +214,27 @@ def test_five_at_once_with_one_metadata(
 
 
 FIRST_OF_ALL = """
-import asyncio, sys
-from body_guard.integrations import sentry as off_band
+import sys
+from body_guard.integrations import litellm as guard, sentry as off_band
 assert "litellm" not in sys.modules
 assert "sentry_sdk" not in sys.modules
-off_band.install()
+{install}.install()
 import test_seed_case as t
 with t.provider() as loopback, t.capturing(t.LiteLLMIntegration()) as envelopes:
     async def call():
         with t.sentry_sdk.start_transaction(name="t") as transaction:
-            await t.message(loopback, {"user_id": "u1"}, False, False)
+            await t.message(loopback, {{"user_id": "u1"}}, False, False)
             await t.finished(transaction, 1)
-    asyncio.run(call())
+    t.run(call())
     print(len(loopback.bodies), [span["gen_ai.usage.total_tokens"] for span in envelopes.spans()])
 """
 
 
-def test_installed_before_everything_else() -> None:
+@pytest.mark.parametrize("install", ["off_band", "guard"])
+def test_installed_before_everything_else(install: str) -> None:
     """The order does not matter: before litellm, before sentry_sdk.init, before the first call."""
     done = subprocess.run(
-        [sys.executable, "-c", FIRST_OF_ALL],
+        [sys.executable, "-c", FIRST_OF_ALL.format(install=install)],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parent,
