@@ -109,6 +109,7 @@ class Sanitizer:
 
     def _encoded_clean(self, value: object) -> bytes | None:
         """Give the encoding of plain data with nothing to find in it, else None."""
+        __tracebackhide__ = True
         most = self.policy.max_bytes
         proof = proof_of(value, most)
         if not proof:

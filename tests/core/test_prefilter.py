@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from body_guard import Policy, Rule
-from body_guard.core.prefilter import Prefilter
+from body_guard.core.prefilter import Prefilter, holds
 from body_guard.core.rules import Matcher
 
 SENTRY = Prefilter(Matcher(Policy().rules))
@@ -188,3 +188,34 @@ def test_no_spelling_is_missed(data: st.DataObject, rest: str, before: str) -> N
     text = f'{{{json.dumps(before)} : ["\\"", {json.dumps(before)}], "{name}"  : 1}}'
     found = SENTRY.suspects(text.encode("utf-8", "surrogatepass"))
     assert found is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", False),
+        ("a_b_c", False),
+        ('{"_x":1}', True),
+        ("_" * 5 + '{"_x":1}', True),
+        ("_" * 100 + '{"_x":1}', True),
+        ("_" * 100, False),
+    ],
+    ids=["empty", "marks", "first", "later", "behind-many-marks", "many-marks"],
+)
+def test_a_needle_is_found_by_its_mark(text: str, found: bool) -> None:
+    """From mark to mark while they are few, by one search after that; in text and in bytes."""
+    assert holds(text, '"_x', "_") == found
+    assert holds(text.encode(), b'"_x', b"_") == found
+    assert holds(text, '"_x', "~") == found
+
+
+@pytest.mark.parametrize("padding", [0, 5000], ids=["short", "long"])
+def test_what_an_encoder_wrote_is_searched(padding: int) -> None:
+    """A name is found; the same in a text is not, nor one that an encoder would spell so."""
+    fill = b"x" * padding
+    assert SENTRY.finds(b'{"a":"%b","_sentry_x":1}' % fill)
+    assert not SENTRY.finds(b'{"a":"%b","b":"_sentry_x"}' % fill)
+    assert not SENTRY.finds(b'{"a":"%b","b":1}' % fill)
+    quoted = Prefilter(Matcher((Rule("q", keys=('a"b',)),)))
+    assert quoted.finds(b'{"c":"%b","a\\"b":1}' % fill)
+    assert not quoted.finds(b'{"c":"%b"}' % fill)
