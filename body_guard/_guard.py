@@ -173,7 +173,10 @@ class Guard:
         audit = policy.mode == "audit"
         bodies = peek(request, self.library)
         if not bodies:
-            told_before = isinstance(request.extensions.get(EXTENSION), Report)
+            earlier = request.extensions.get(EXTENSION)
+            told_before = isinstance(earlier, Report)
+            if told_before and known is CLEAN and not earlier.judged:
+                return None  # of this stream, with what was found in the fields it is made of
             report = known + replace(not_judged("stream"), mode=policy.mode)
             self._leave(request, report)
             return None if told_before else (None, report)

@@ -648,3 +648,17 @@ def test_what_was_found_before_is_told_after_the_bytes(door: Door) -> None:
         guard.judge(request)
     assert reports == [Report(), found]
     assert request.extensions["body_guard"] == found
+
+
+def test_what_was_found_in_the_fields_of_a_form_stays_in_its_report(door: Door) -> None:
+    """A form with files is a stream: its report keeps what an SDK's door took out of the fields."""
+    guard = body_guard._guard.Guard(door.library)
+    request = door.library.Request("POST", URL, data={"a": "1"}, files={"f": b"x"})
+    found = Report((body_guard.Finding("/x", "sentry", "remove"),), changed=True)
+    with body_guard.collect() as reports:
+        guard.judge(request, found)
+        guard.judge(request)
+    report = request.extensions["body_guard"]
+    assert report.findings == found.findings
+    assert (report.judged, report.why_not_judged) == (False, "stream")
+    assert reports == [report]
