@@ -12,7 +12,6 @@ what tells the SDK to leave a field out.
 from __future__ import annotations
 
 import inspect
-import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, time
@@ -28,6 +27,7 @@ from body_guard._guard import Guard
 from body_guard._patch import Hook
 from body_guard._reporting import deliver
 from body_guard._request import destination
+from body_guard._swap import library_of
 from body_guard.core.report import CLEAN
 from body_guard.integrations._encoding import encoded, pending, prepared
 
@@ -121,7 +121,7 @@ def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
 
 def guard_of(request: Any, guard: Guard) -> Guard:
     """Give the guard for the library that a request is of: some SDKs take httpx and httpx2."""
-    library: Any = sys.modules[type(request).__module__.partition(".")[0]]
+    library = library_of(type(request)) or guard.library
     return guard if library is guard.library else Guard(library, guard.policy)
 
 
