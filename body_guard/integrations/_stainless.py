@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Convert = Callable[[Any], object]
 
-__all__ = ["convert_of", "guard_of", "hooks", "methods"]
+__all__ = ["convert_of", "guard_of", "hooks", "methods", "text_of"]
 
 #: The fields of the options that become a body: the SDK merges the second into the first.
 _FIELDS: Final = ("json_data", "extra_json")
@@ -235,7 +235,7 @@ def _clean(guard: Guard, options: Any, sdk: str) -> None:
     __tracebackhide__ = True
     if options.method.lower() == "get":
         return
-    convert = _text if options.files else convert_of(sdk)
+    convert = text_of if options.files else convert_of(sdk)
     for name, value in zip(_FIELDS, _values(options), strict=True):
         if value is None or issubclass(type(value), (bytes, bytearray, *_left_out(sdk))):
             continue
@@ -262,8 +262,15 @@ def _given(guard: Guard, value: Any, convert: Convert | None, left_out: tuple[ty
     }
 
 
-def _text(value: Any) -> str:
-    """Write what has a text of its own as a form does; of all else it would write the repr."""
+def text_of(value: Any) -> str:
+    """Write what has a text of its own as a form does; of all else it would write the repr.
+
+    Args:
+        value: What JSON does not know.
+
+    Raises:
+        TypeError: It has none.
+    """
     if issubclass(type(value), _TEXTS):
         return str(value)
     raise TypeError

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import json
 import math
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -439,6 +441,19 @@ def test_json_and_forms_are_cleaned_wherever_they_stand(
         * 2
     )
     assert set(value) == {"a", "_sentry_span", "b"}
+
+
+@HANDLERS
+def test_what_a_form_can_say_stays(
+    kind: Any, provider: LLMProvider, loop: Any, installed: Any
+) -> None:
+    """Dates and the like are written as httpx writes them, in lists too; objects are not."""
+    fields = {"day": DAY, "at": [datetime.time(1, 2), object()], "u": uuid.UUID(int=1)}
+    price = {"price": decimal.Decimal("1.10"), "_sentry_day": DAY, "live": object()}
+    post(kind(), loop, provider.url, data={**fields, **price})
+    assert provider.bodies == [
+        b"day=2026-11-22&at=01%3A02%3A00&at=&u=00000000-0000-0000-0000-000000000001&price=1.10"
+    ]
 
 
 @HANDLERS
