@@ -57,7 +57,8 @@ class ClientNet:
     def adopt(self, session: Any) -> None:
         """Guard a client that the user gave litellm, in place; a guarded one keeps its policy.
 
-        So does one that the user has guarded since.
+        So does one that the user has guarded since. The net's policy comes on top of that, and has
+        a report of its own.
         """
         if not issubclass(type(session), (httpx.Client, httpx.AsyncClient)):
             return

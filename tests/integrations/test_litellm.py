@@ -611,7 +611,10 @@ def test_a_guarded_session_keeps_its_own_policy(
         monkeypatch.setattr(litellm, "client_session", session)
         integration.install()
         options = call_named("openai").arguments(provider.url)
-        litellm.completion(**options, extra_body={"_sentry_x": "s", "mine": 1, "kept": 2})
+        with body_guard.collect() as reports:
+            litellm.completion(**options, extra_body={"_sentry_x": "s", "mine": 1, "kept": 2})
+        told = [finding.path for report in reports for finding in report.findings]
+        assert sorted(told) == ["/_sentry_x", "/mine"]
         sent = json.loads(provider.bodies[0])
         assert sent["kept"] == 2
         assert not {"_sentry_x", "mine"} & sent.keys()
