@@ -77,6 +77,15 @@ def test_a_net_without_a_guard_lets_pass() -> None:
     assert request.content == b"{}"
 
 
+def test_a_session_is_left_alone_without_a_guard() -> None:
+    """What comes by while uninstall() is at work is neither guarded nor watched."""
+    net = ClientNet(lambda: None)
+    with httpx.Client() as session:
+        net.adopt(session)
+        assert type(session) is httpx.Client
+        assert session.event_hooks["request"] == []
+
+
 class Meeting(httpx.Client):
     """Two threads that ask for its hooks at one time meet; one alone goes on after a moment."""
 
