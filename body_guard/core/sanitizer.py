@@ -10,6 +10,7 @@ from body_guard.core.encode import DEEPEST, encode
 from body_guard.core.encodings import encoding_of
 from body_guard.core.errors import BodyLimitError, BodyRejectedError, GuardError
 from body_guard.core.forms import sanitize_form, sanitize_multipart
+from body_guard.core.leaves import Leaves
 from body_guard.core.media import media_of
 from body_guard.core.overview import Overview
 from body_guard.core.policy import DEFAULT, Policy
@@ -197,7 +198,10 @@ class Sanitizer:
 
     def _walked(self, value: object, *, for_encoder: bool = False) -> Walked:
         __tracebackhide__ = True
-        walked = walk(value, self.policy, self._matcher, for_encoder=for_encoder)
+        leaves = Leaves(self._prefilter, self.policy.max_bytes) if for_encoder else None
+        walked = walk(
+            value, self.policy, self._matcher, for_encoder=for_encoder, leaves=leaves
+        )
         if walked.rejected:
             raise _rejected(walked.report)
         if self._overview is not None:

@@ -19,6 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from body_guard.core.errors import BodyLimitError
+from body_guard.core.leaves import LEVELS
 from body_guard.core.plaindata import HINT, is_plain_data
 from body_guard.core.replacement import spelled, stands, substitute
 from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
@@ -28,6 +29,7 @@ from body_guard.core.typenames import class_attribute, package, qualified_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from body_guard.core.leaves import Leaves
     from body_guard.core.policy import Policy
     from body_guard.core.rules import Matcher, Placed, Rule
 
@@ -255,7 +257,14 @@ class Walked:
         return pointer(tokens[1:])
 
 
-def walk(value: object, policy: Policy, matcher: Matcher, *, for_encoder: bool = False) -> Walked:
+def walk(
+    value: object,
+    policy: Policy,
+    matcher: Matcher,
+    *,
+    for_encoder: bool = False,
+    leaves: Leaves | None = None,
+) -> Walked:
     """Walk a value and everything in it.
 
     Args:
@@ -274,7 +283,7 @@ def walk(value: object, policy: Policy, matcher: Matcher, *, for_encoder: bool =
         GuardError: The function of a rule that replaces failed.
     """
     __tracebackhide__ = True
-    return _Walk(policy, matcher, for_encoder).run(value)
+    return _Walk(policy, matcher, for_encoder, leaves).run(value)
 
 
 class _Walk:
@@ -285,6 +294,7 @@ class _Walk:
         "_bound",
         "_changed",
         "_for_encoder",
+        "_leaves",
         "_made_up",
         "_made_up_containers",
         "_matcher",
@@ -296,8 +306,11 @@ class _Walk:
         "_stack",
     )
 
-    def __init__(self, policy: Policy, matcher: Matcher, for_encoder: bool) -> None:
+    def __init__(
+        self, policy: Policy, matcher: Matcher, for_encoder: bool, leaves: Leaves | None
+    ) -> None:
         self._policy = policy
+        self._leaves = leaves
         self._for_encoder = for_encoder
         self._matcher = matcher
         self._nodes: dict[int, _Node] = {}
@@ -340,6 +353,8 @@ class _Walk:
         is_array = node.is_array
         matcher = self._matcher
         starts, short, names = matcher.starts, matcher.short, matcher.keys
+        # The body as a whole was looked at before it came here.
+        leaves = self._leaves if 1 < len(self._stack) <= LEVELS else None
         key: Any
         for position, item in node.pending:
             if is_array:
@@ -366,6 +381,11 @@ class _Walk:
             elif kind is dict or kind is list or kind is tuple:
                 known = nodes.get(id(item))
                 if known is None:
+                    if leaves is not None:
+                        size = leaves.size(item)
+                        if size:
+                            self._leaf(node, position, key, item, size)
+                            continue
                     return self._opened(node, position, key, _plain(item, kind))
                 child = self._known(node, position, key, known, kind)
                 if child is not None:
@@ -381,6 +401,13 @@ class _Walk:
                 if child is not None:
                     return child
         return None
+
+    def _leaf(self, node: _Node, position: int, key: str | int, item: Any, size: int) -> None:
+        """Take over a container that need not be walked."""
+        leaf = self._nodes[id(item)] = _Node(item, False, [], made_up=False)
+        leaf.open = False
+        leaf.size = size
+        node.adopt(position, key, leaf)
 
     def _opened(self, node: _Node, position: int, key: str | int, child: _Node) -> _Node:
         node.position, node.key = position, key
