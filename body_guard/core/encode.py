@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from body_guard.core.proof import Proof
 
-__all__ = ["DEEPEST", "encode", "fast", "use_orjson"]
+__all__ = ["DEEPEST", "encode", "use_orjson"]
 
 #: False does without orjson, as where it is not installed; for tests and benchmarks.
 use_orjson = True
@@ -44,7 +44,7 @@ def encode(value: object, proof: Proof = "") -> bytes:
             surrogate.
         ValueError: The same; or it holds an integer over the interpreter's digit limit.
     """
-    dumps = fast() if proof == "orjson" else None
+    dumps = _orjson() if proof == "orjson" and use_orjson else None
     if dumps is not None:
         try:
             return dumps(value)
@@ -56,11 +56,6 @@ def encode(value: object, proof: Proof = "") -> bytes:
         return _dumps(value).encode()
     # The Python half of json asks isinstance of a whole body, which would ask a hostile class.
     return _dumps([value])[1:-1].encode()
-
-
-def fast() -> Callable[[object], bytes] | None:
-    """Give orjson's encoder, which may write what is proved, or None where it is not to be had."""
-    return _orjson() if use_orjson else None
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from body_guard.core.errors import BodyLimitError
-from body_guard.core.leaves import LEVELS
+from body_guard.core.leaves import LEVELS, is_stub
 from body_guard.core.plaindata import HINT, is_plain_data
 from body_guard.core.replacement import spelled, stands, substitute
 from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
@@ -110,6 +110,7 @@ class _Node:
         "position",
         "size",
         "source",
+        "stubs",
         "value",
     )
 
@@ -125,6 +126,7 @@ class _Node:
         self.odd_names = made_up  # whether two members may come out under one name
         self.marks: list[tuple[str, _Mark | _Node]] = []
         self.places = 0
+        self.stubs = 0  # that stand for leaves below, counted at each place
         self.size = 1  # of two brackets, and a comma behind each member but the last
         self.depth = 1
         self.deepest: tuple[str, _Node] | None = None
@@ -151,6 +153,7 @@ class _Node:
         """Take over what is known of a walked container that stands here."""
         self.size = min(self.size + child.size, _COUNTED)
         self.bind(child.bound)
+        self.stubs = min(self.stubs + child.stubs, _COUNTED)
         if child.places:
             self.marks.append((_token(key), child))
             self.places = min(self.places + child.places, _COUNTED)
@@ -177,25 +180,26 @@ class _Node:
 
     def _rebuilt_object(self) -> dict[Any, object]:
         rebuilt: dict[Any, object] = {}
-        for key, value in self._kept():
+        for key, _, value in self._kept():
             plain = _plain_key(key)
             rebuilt[_Twin(_sound(_member_name(key) or "")) if plain in rebuilt else plain] = value
         return rebuilt
 
     def _report_duplicates(self) -> None:
         seen: set[str | None] = set()
-        for key, value in self._kept():
+        for key, item, value in self._kept():
             name = _sound(_member_name(key) or "")
             if name in seen:
-                self.mark(name, _Mark("duplicate", "report", type(value)))
+                kind = type(item if is_stub(value) else value)
+                self.mark(name, _Mark("duplicate", "report", kind))
             seen.add(name)
 
-    def _kept(self) -> Iterator[tuple[Any, object]]:
+    def _kept(self) -> Iterator[tuple[Any, object, object]]:
         edits = self.edits or {}
         for position, (key, item) in enumerate(self.items):
             value = edits.get(position, item)
             if value is not _GONE:
-                yield key, value
+                yield key, item, value
 
 
 class _Twin(str):
@@ -215,12 +219,23 @@ class Walked:
         report: What was found.
         rejected: Whether the body as a whole may not leave.
         size: A lower bound of the encoded bytes, a shared container counted at each place.
-        depth: Levels of containers.
+        depth: Levels of containers, a leaf counted as one.
         nodes: Containers visited.
+        stubs: How many stubs of leaves there are in the value, a shared container's at each place.
         replaced: For each ``replace`` that was done, the name of its rule and the JSON text.
     """
 
-    __slots__ = ("_root", "depth", "nodes", "rejected", "replaced", "report", "size", "value")
+    __slots__ = (
+        "_root",
+        "depth",
+        "nodes",
+        "rejected",
+        "replaced",
+        "report",
+        "size",
+        "stubs",
+        "value",
+    )
 
     def __init__(
         self,
@@ -238,6 +253,7 @@ class Walked:
         self.size = root.size - 2
         self.depth = root.depth - 1
         self.nodes = nodes
+        self.stubs = root.stubs
         self.report = _report(root, changed)
 
     def then(self, later: Walked) -> Walked:
@@ -273,6 +289,7 @@ def walk(
         matcher: The policy's rules.
         for_encoder: Whether json will write the value. It asks a container of a foreign class for
             its items or its length by name, so each such container is replaced by a plain one.
+        leaves: Asked for containers that need not be walked, if there is someone to ask.
 
     Returns:
         The value less what may not leave. The caller's own objects are never changed.
@@ -382,9 +399,9 @@ class _Walk:
                 known = nodes.get(id(item))
                 if known is None:
                     if leaves is not None:
-                        size = leaves.size(item)
+                        size, value = leaves.take(item)
                         if size:
-                            self._leaf(node, position, key, item, size)
+                            node.adopt(position, key, self._leaf(item, size, value))
                             continue
                     return self._opened(node, position, key, _plain(item, kind))
                 child = self._known(node, position, key, known, kind)
@@ -402,12 +419,14 @@ class _Walk:
                     return child
         return None
 
-    def _leaf(self, node: _Node, position: int, key: str | int, item: Any, size: int) -> None:
-        """Take over a container that need not be walked."""
-        leaf = self._nodes[id(item)] = _Node(item, False, [], made_up=False)
+    def _leaf(self, item: object, size: int, value: object) -> _Node:
+        """Give the node of a container that need not be walked."""
+        leaf = self._nodes[id(item)] = _Node(item, True, [], made_up=False)
         leaf.open = False
         leaf.size = size
-        node.adopt(position, key, leaf)
+        leaf.value = value
+        leaf.stubs = int(value is not item)
+        return leaf
 
     def _opened(self, node: _Node, position: int, key: str | int, child: _Node) -> _Node:
         node.position, node.key = position, key
