@@ -128,8 +128,10 @@ class Sanitizer:
     def _encode_walked(self, value: object) -> tuple[bytes, Report]:
         __tracebackhide__ = True
         most = self.policy.max_bytes
-        # What looks at a body as a whole is to see no stubs.
-        leaves = Leaves(self._prefilter, most, stand_in=self._overview is None)
+        # What looks at a body as a whole is to see no stubs, and what the caller's own code does to
+        # it during the walk is to be seen.
+        stand_in = self._overview is None and self.policy.convert is None
+        leaves = Leaves(self._prefilter, most, stand_in=stand_in)
         for tried in range(_MOST_TRIES):
             prepared = self._prepared(value, None if tried else leaves)
             report = prepared.report

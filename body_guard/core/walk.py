@@ -370,8 +370,9 @@ class _Walk:
         is_array = node.is_array
         matcher = self._matcher
         starts, short, names = matcher.starts, matcher.short, matcher.keys
-        # The body as a whole was looked at before it came here.
-        leaves = self._leaves if 1 < len(self._stack) <= LEVELS else None
+        # The body as a whole was looked at before it came here, and what holds but one thing too.
+        asks = 1 < len(self._stack) <= LEVELS and len(node.items) > 1
+        leaves = self._leaves if asks else None
         key: Any
         for position, item in node.pending:
             if is_array:
