@@ -129,7 +129,7 @@ class _Node:
         self.stubs = 0  # that stand for leaves below, counted at each place
         self.size = 1  # of two brackets, and a comma behind each member but the last
         self.depth = 1
-        self.deepest: tuple[str, _Node] | None = None
+        self.deepest: tuple[str | int, _Node] | None = None
         self.open = True
         self.position = 0  # of the member whose container is being walked, and its name
         self.key: str | int = 0
@@ -151,15 +151,19 @@ class _Node:
 
     def adopt(self, position: int, key: str | int, child: _Node) -> None:
         """Take over what is known of a walked container that stands here."""
-        self.size = min(self.size + child.size, _COUNTED)
-        self.bind(child.bound)
-        self.stubs = min(self.stubs + child.stubs, _COUNTED)
+        self.size += child.size
+        if self.size > _COUNTED:
+            self.size = _COUNTED
+        if child.bound > self.bound:
+            self.bound = child.bound
+        if child.stubs:
+            self.stubs = min(self.stubs + child.stubs, _COUNTED)
         if child.places:
             self.marks.append((_token(key), child))
             self.places = min(self.places + child.places, _COUNTED)
         if child.depth >= self.depth:
             self.depth = child.depth + 1
-            self.deepest = (_token(key), child)
+            self.deepest = (key, child)
         item = self.items[position]
         if child.value is not (item if self.is_array else item[1]):
             self.edit(position, child.value)
@@ -179,6 +183,8 @@ class _Node:
         return [None if value is _GONE else value for value in values]
 
     def _rebuilt_object(self) -> dict[Any, object]:
+        if not self.odd_names:
+            return {key: value for key, _, value in self._kept()}
         rebuilt: dict[Any, object] = {}
         for key, _, value in self._kept():
             plain = _plain_key(key)
@@ -267,8 +273,8 @@ class Walked:
         tokens = []
         down = self._root.deepest
         while down is not None:
-            token, node = down
-            tokens.append(token)
+            key, node = down
+            tokens.append(_token(key))
             down = node.deepest
         return pointer(tokens[1:])
 
