@@ -145,6 +145,7 @@ def _json(guard: Guard, value: Any) -> Any:
 
 def _last(guard: Guard, value: Any) -> Any:
     """Clean a body whose bytes no other door will see."""
+    __tracebackhide__ = True
     return prepared(guard, value, last=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,6 +43,12 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     loop = asyncio.new_event_loop()
     yield loop
     loop.run_until_complete(litellm.close_litellm_async_clients())
+    # It is left out of that, or goes on with the session that was closed.
+    handler = getattr(importlib.import_module("litellm.main"), "base_llm_aiohttp_handler", None)
+    session = getattr(handler, "client_session", None)
+    if handler is not None and session is not None:
+        loop.run_until_complete(session.close())
+        handler.client_session = None
     for task in asyncio.all_tasks(loop):
         task.cancel()
     loop.run_until_complete(asyncio.sleep(0.01))
