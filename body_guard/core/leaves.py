@@ -61,6 +61,7 @@ class Leaves:
             The bytes of its encoding, and what stands for it: its stub, or itself. 0 bytes where
             only a walk can judge it.
         """
+        __tracebackhide__ = True
         if self._misses >= _MOST_MISSES:
             return 0, container
         content = self._content(container)
@@ -83,6 +84,7 @@ class Leaves:
         Returns:
             The encoding with them; None where the body has text of its own that looks like a stub.
         """
+        __tracebackhide__ = True
         pieces = _stubs.split(content)
         if len(pieces) != 2 * count + 1:
             return None
@@ -90,6 +92,7 @@ class Leaves:
         return b"".join(pieces)
 
     def _content(self, container: object) -> bytes | None:
+        __tracebackhide__ = True
         proof = proof_of(container, self._most)
         if not proof:
             return None

@@ -128,8 +128,8 @@ class Sanitizer:
     def _encode_walked(self, value: object) -> tuple[bytes, Report]:
         __tracebackhide__ = True
         most = self.policy.max_bytes
-        # What looks at a body as a whole is to see no stubs, and what the caller's own code does to
-        # it during the walk is to be seen.
+        # What looks at a body as a whole is to see no stubs; and what ``convert=`` does to the body
+        # while it is walked is to leave with it.
         stand_in = self._overview is None and self.policy.convert is None
         leaves = Leaves(self._prefilter, most, stand_in=stand_in)
         for tried in range(_MOST_TRIES):

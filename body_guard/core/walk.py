@@ -816,12 +816,16 @@ def _report(root: _Node, changed: bool) -> Report:
     if not changed and not root.places:
         return CLEAN
     listing = Listing()
+    names: dict[int, str] = {}  # by the id of a type, which the marks keep alive
     for tokens, mark in _marked(root):
         if listing.full:
             break
         rule, action, kind, owner = mark
         hint = HINT if rule == "unserializable" and is_plain_data(kind) else ""
-        listing.add(tokens[1:], rule, action, qualified_name(kind), owner, hint)
+        name = names.get(id(kind))
+        if name is None:
+            name = names[id(kind)] = qualified_name(kind)
+        listing.add(tokens[1:], rule, action, name, owner, hint)
     findings = tuple(listing.findings)
     return Report(findings, changed, omitted=root.places - len(findings))
 
