@@ -88,12 +88,27 @@ def test_looks_in_vain_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_stands_deep_is_walked() -> None:
     """Down to some level only, so that what is proved makes no body too deep."""
     body: Any = [Live(), PLAIN]
-    for _ in range(LEVELS):
-        body = [Live(), body]
-    walked = walk(body, Policy(RULES), Matcher(RULES), leaves=leaves())
-    assert walked.stubs == 0
-    shallow = walk([Live(), PLAIN], Policy(RULES), Matcher(RULES), leaves=leaves())
-    assert shallow.stubs == 1
+    for _ in range(LEVELS - 2):
+        body = [body]
+    assert walk(body, Policy(RULES), Matcher(RULES), leaves=leaves()).stubs == 1
+    assert walk([body], Policy(RULES), Matcher(RULES), leaves=leaves()).stubs == 0
+
+
+def test_what_a_leaf_takes_is_known_before_it_is_written() -> None:
+    """A walk counts the bytes of a leaf wherever it stands."""
+    shared = ["x" * 1000]
+    walked = walk([Live(), shared, shared], Policy(RULES), Matcher(RULES), leaves=leaves())
+    assert walked.size == len("[,,]") + 2 * 1004
+
+
+def test_the_one_thing_in_a_container_is_not_looked_at_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What holds one thing was looked at, so that thing was."""
+    looked: list[object] = []
+    monkeypatch.setattr("body_guard.core.leaves.proof_of", lambda *asked: looked.append(asked))
+    assert SANITIZER.encode([[[Live()]]])[0] == b"[[[null]]]"
+    assert looked == []
 
 
 @pytest.mark.parametrize(
