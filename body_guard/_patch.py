@@ -184,7 +184,7 @@ def _held(here: Any) -> list[Any]:
     held = gc.get_referents(here)
     if type(here) is not FunctionType:
         return held
-    outside = (here.__globals__, here.__builtins__)  # type: ignore[attr-defined]
+    outside = (here.__globals__, here.__builtins__)
     named = [dict.get(here.__globals__, name) for name in _names(here.__code__)]
     return [each for each in held if not any(each is o for o in outside)] + named
 
