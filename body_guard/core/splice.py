@@ -158,6 +158,7 @@ class _Scan:
         "_index",
         "_is_array",
         "_kept",
+        "_lengths",
         "_levels",
         "_listing",
         "_matcher",
@@ -172,6 +173,7 @@ class _Scan:
         "_stood",
         "_suspects",
         "_text",
+        "_tokens",
         "_value",
         "_walked",
     )
@@ -198,6 +200,8 @@ class _Scan:
         self._kept = False
         self._levels: list[tuple[bool, int, int, bool]] = []
         self._stood: list[int] = []  # the places of the containers in _levels, so far as asked for
+        self._tokens: list[str] = []  # of the path through _levels, so far as asked for,
+        self._lengths: list[int] = []  # and the characters of it down to each
         self._cut_level = -1  # the level of the member being cut, while inside its value,
         self._cut_rule: Any = None  # the rule that says so
         self._value = 0  # and where that value begins
@@ -246,6 +250,8 @@ class _Scan:
                 self._is_array, self._index, self._name, self._kept = self._levels.pop()
                 if self._stood:
                     del self._stood[len(self._levels) :]
+                if self._tokens:
+                    del self._tokens[len(self._levels) :], self._lengths[len(self._levels) :]
                 at = _space(text, at + 1).end()
             else:
                 at = between(text, at).end()
@@ -408,8 +414,17 @@ class _Scan:
 
     def _path(self, listing: Listing) -> tuple[list[str], int]:
         """Give the tokens of the path to the member being read that are of use, and their count."""
-        levels = len(self._levels) + self._records
-        return self._tokens(listing.wants(levels)), levels
+        # The first level is what stands around the body: a part of the path if there are several.
+        tokens, lengths, outermost = self._tokens, self._lengths, 0 if self._records else 1
+        for level in range(len(tokens), len(self._levels)):
+            is_array, index, name, _ = self._levels[level]
+            tokens.append(segment(self._token(is_array, index, name)))
+            length = len(tokens[-1]) + 1 if level >= outermost else 0
+            lengths.append(lengths[-1] + length if level else length)
+        own = segment(self._token(False, 0, self._name))
+        levels = len(tokens) + 1 - outermost
+        most = listing.wants(levels, lengths[-1] + 1 + len(own))
+        return [*islice(tokens, outermost, outermost + most), own][:most], levels
 
     def _cut(self, at: int) -> None:
         """Leave out, or replace, the member whose value ends before the space that ends here."""
@@ -444,17 +459,6 @@ class _Scan:
             self._type(self._value),
             lambda: loads(value.decode("utf-8", "surrogatepass")),
         )[1]
-
-    def _tokens(self, most: int) -> list[str]:
-        """Give the first tokens of the path to the member that is being read."""
-        outermost = 0 if self._records else 1  # the first level is what stands around the body
-        tokens = [
-            segment(self._token(is_array, index, name))
-            for is_array, index, name, _ in islice(self._levels, outermost, outermost + most)
-        ]
-        if len(tokens) < most:
-            tokens.append(segment(self._token(False, 0, self._name)))
-        return tokens
 
     def _token(self, is_array: bool, index: int, name: int) -> str:
         return str(index) if is_array else _unescaped(self._text[name : self._string(name)])
