@@ -16,9 +16,10 @@ from json import loads
 from json.decoder import scanstring as _scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from body_guard.core.encode import DEEPEST
 from body_guard.core.errors import BodyLimitError
 from body_guard.core.replacement import stands, substitute
-from body_guard.core.report import CLEAN, Finding, Listing, Report, segment
+from body_guard.core.report import CLEAN, Finding, Listing, Report, segment, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +139,8 @@ def splice(
 
     Raises:
         NotJSONError: The text is not JSON.
-        BodyLimitError: The text is nested a million levels deep.
+        BodyLimitError: The text is nested a million levels deep, or a value that a rule's function
+            is to see deeper than `DEEPEST`.
         GuardError: The function of a rule that replaces failed.
     """
     __tracebackhide__ = True
@@ -154,6 +156,7 @@ class _Scan:
         "_changed",
         "_cut_level",
         "_cut_rule",
+        "_deepest",
         "_done",
         "_index",
         "_is_array",
@@ -204,7 +207,8 @@ class _Scan:
         self._lengths: list[int] = []  # and the characters of it down to each
         self._cut_level = -1  # the level of the member being cut, while inside its value,
         self._cut_rule: Any = None  # the rule that says so
-        self._value = 0  # and where that value begins
+        self._value = 0  # where that value begins,
+        self._deepest = 0  # and the deepest level in it
         self._out = io.BytesIO()
         self._done = 0  # the text up to here is written, or cut
         self._listing = Listing()
@@ -302,6 +306,8 @@ class _Scan:
             )
         self._levels.append((self._is_array, self._index, self._name, self._kept))
         self._is_array, self._index, self._name, self._kept = is_array, 0, 0, False
+        if len(self._levels) > self._deepest:
+            self._deepest = len(self._levels)
 
     def _leaf(self, at: int) -> int:
         """Give the end of a string, number or literal."""
@@ -374,7 +380,8 @@ class _Scan:
             if rule is None or self._stays(rule, value):
                 self._kept = True
             else:
-                self._cut_level, self._cut_rule, self._value = len(self._levels), rule, value
+                self._cut_level = self._deepest = len(self._levels)
+                self._cut_rule, self._value = rule, value
         return value
 
     def _rule(self, at: int, end: int) -> Rule | None:
@@ -452,6 +459,13 @@ class _Scan:
             if self._paths is None:
                 self._paths = Listing()
             path = self._paths.path(*self._path(self._paths))
+            # Only now: what asks for no value is given none, however deep.
+            if rule.sees_value and self._deepest - self._cut_level > DEEPEST:
+                raise BodyLimitError(
+                    f"The body was not sent: {shown(path)} is over {DEEPEST:,} levels deep, too "
+                    f"deep to be read for the replacement function of rule {rule.name!r}.",
+                    Report((Finding(path, "depth", "reject"),)),
+                )
         value = self._text[self._value : end]
         return substitute(
             rule,
