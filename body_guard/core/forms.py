@@ -162,7 +162,7 @@ class _Found:
         self._places += 1
         self.rejected |= rule.action == "reject"
         self._changed |= rule.action != "report"
-        if not self._listing.full:
+        if self._listing.takes(rule.action):
             tokens = [segment(key) for key in keys[: self._listing.wants(depth)][:depth]]
             self._listing.add(tokens, rule.name, rule.action, "", rule.owner, levels=depth)
 

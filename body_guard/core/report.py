@@ -152,10 +152,11 @@ def pointer(segments: Iterable[str]) -> str:
 class Listing:
     """The findings of one look, up to a bound, so that a hostile body cannot make a report grow."""
 
-    __slots__ = ("_room", "_shown", "findings")
+    __slots__ = ("_refuses", "_room", "_shown", "findings")
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
+        self._refuses = False
         self._room = _MOST_PATH
         # The tokens of the last shortened path: the next one begins with most of them, and to
         # hash a long one each time would take as long as the body is, times the findings.
@@ -165,6 +166,13 @@ class Listing:
     def full(self) -> bool:
         """Whether further findings are only counted."""
         return len(self.findings) >= _MOST_FINDINGS
+
+    def takes(self, action: str) -> bool:
+        """Tell whether to `add` one more: while there is room, and the first that refuses always.
+
+        Without that one, the error of a refused body could not say why.
+        """
+        return not self.full or (action == "reject" and not self._refuses)
 
     def wants(self, levels: int, length: int = 0) -> int:
         """Give how many tokens of a path of so many levels are of use to `add`.
@@ -186,7 +194,7 @@ class Listing:
         *,
         levels: int | None = None,
     ) -> None:
-        """List a finding; a path there is no room for is listed shortened.
+        """List a finding, in the place of the last one if full; shortened if its path is too long.
 
         Args:
             tokens: Of its path, all or the first.
@@ -197,6 +205,9 @@ class Listing:
             hint: What would keep it.
             levels: How many tokens there are, where not all are given.
         """
+        if self.full:
+            self.findings.pop()
+        self._refuses |= action == "reject"
         self.findings.append(Finding(self.path(tokens, levels), rule, action, kind, owner, hint))
 
     def path(self, tokens: Sequence[str], levels: int | None = None) -> str:

@@ -414,7 +414,7 @@ class _Scan:
     def _mark(self, rule: Rule, value: int) -> None:
         self._places += 1
         self._rejected |= rule.action == "reject"
-        if not self._listing.full:
+        if self._listing.takes(rule.action):
             tokens, levels = self._path(self._listing)
             kind = self._type(value)
             self._listing.add(tokens, rule.name, rule.action, kind, rule.owner, levels=levels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import string
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import body_guard.core.splice
 import body_guard.core.walk
-from body_guard import Finding, Report, Sanitizer
+from body_guard import BodyRejectedError, Finding, Policy, Report, Rule, Sanitizer
 from body_guard.core import report as module
 from body_guard.core.report import CLEAN, Listing, not_judged, pointer, segment, shown, told
 
@@ -375,3 +375,38 @@ def test_names_of_closed_containers_are_forgotten() -> None:
         "/0/_sentry_3",
         "/1/0/0/_sentry_4",
     ]
+
+
+@pytest.mark.parametrize("door", ["sanitize", "encode", "json", "form"])
+def test_the_first_finding_that_refuses_is_always_listed(door: str) -> None:
+    """It takes the place of the thousandth: a refusal that does not say why is of no use."""
+    policy = Policy(
+        (*Policy().rules, Rule("no", keys=("no",), action="reject")), look_into=("form",)
+    )
+    sanitizer = Sanitizer(policy)
+    body: Any = {f"_sentry_{number}": 1 for number in range(1001)}
+    body |= {"no": 1, "_sentry_x": 2, "a": {"no": 3}}
+    form = "&".join([*(key for key in body if key != "a"), "a[no]"]).encode()
+    arguments: Any = {
+        "json": (json.dumps(body).encode(),),
+        "form": (form, "application/x-www-form-urlencoded"),
+    }.get(door, (body,))
+    with pytest.raises(BodyRejectedError) as raised:
+        getattr(sanitizer, "sanitize_bytes" if door in ("json", "form") else door)(*arguments)
+    kind = "" if door == "form" else ", builtins.int"
+    assert str(raised.value) == f"The body was not sent: /no (rule no{kind}) may not leave."
+    report = raised.value.report
+    assert (len(report.findings), report.omitted) == (1000, 4)
+    assert [found.path for found in report.findings[-2:]] == ["/_sentry_998", "/no"]
+
+
+def test_what_refuses_is_found_behind_places_without_number() -> None:
+    """Sixty-four levels of a shared container have 2**64 findings, and are gone through once."""
+    shared: Any = {"_sentry_x": 1}
+    for _ in range(64):
+        shared = [shared, shared]
+    policy = Policy((*Policy().rules, Rule("no", keys=("no",), action="reject")))
+    with pytest.raises(BodyRejectedError, match="/b/no") as raised:
+        Sanitizer(policy).sanitize({"a": shared, "b": {"no": 1}, "c": {"no": 1}})
+    assert len(raised.value.report.findings) == 1000
+    assert raised.value.report.findings[-1].path == "/b/no"
