@@ -80,6 +80,34 @@ def test_several_members_are_one_body(name: str) -> None:
     assert decompress(content) == CLEAN
 
 
+@pytest.mark.parametrize(("name", "wbits"), [("gzip", 31), ("deflate", 15)])
+def test_many_members_are_read_once(name: str, wbits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of empty members, and the one that says something, whole whatever the pieces."""
+    read: list[int] = []
+
+    class Counting:
+        def __init__(self, wbits: int) -> None:
+            self.real = real(wbits)
+
+        def decompress(self, content: bytes, most: int) -> bytes:
+            read.append(len(content))
+            return self.real.decompress(content, most)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.real, name)
+
+    real = zlib.decompressobj
+    monkeypatch.setattr(zlib, "decompressobj", Counting)
+    compress, _ = CODERS[name]
+    empty = bytes(compress(b""))
+    content = empty * (1_000_000 // len(empty)) + compress(DIRTY) + empty
+    codec = codec_of(name)
+    assert codec is not None
+    assert codec.decompress(content, len(DIRTY)) == DIRTY
+    assert sum(read) < 1_000_000_000
+    assert max(read) < 10_000
+
+
 @pytest.mark.parametrize("name", ["gzip, br", "compress", "aes128gcm"])
 def test_an_unknown_encoding_stays_opaque(name: str) -> None:
     """Several in a row, or one nobody knows: not judged."""
