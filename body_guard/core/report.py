@@ -106,13 +106,6 @@ class Report:
         left = [found for found in self.findings if (found.path, found.rule) not in known]
         return dataclasses.replace(self, findings=tuple(left)) if known else self
 
-    def below(self, path: str) -> Report:
-        """Give the same report for a part of a body that stands at a path."""
-        found = (
-            dataclasses.replace(finding, path=path + finding.path) for finding in self.findings
-        )
-        return dataclasses.replace(self, findings=tuple(found)) if self.findings else self
-
 
 CLEAN: Final = Report()
 
