@@ -61,6 +61,17 @@ def test_a_bomb_is_refused(name: str, compress: object, decompress: object) -> N
 
 
 @coders
+def test_or_passed_and_reported(name: str, compress: object, decompress: object) -> None:
+    """on_limit="send" sends what grows over max_bytes, and the report says that nobody judged."""
+    policy = Policy(look_into=("compressed",), max_bytes=100_000, on_limit="send")
+    content = compress(b" " * 100_001)
+    same, why = sanitize(content, name, policy)
+    assert same is content
+    assert why == "larger than max_bytes"
+    assert decompress(sanitize(compress(DIRTY), name, policy)[0]) == CLEAN
+
+
+@coders
 @pytest.mark.parametrize("damage", ["cut", "other"])
 def test_what_is_corrupt_is_passed(
     name: str, compress: object, decompress: object, damage: str
