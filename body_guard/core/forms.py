@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["sanitize_form", "sanitize_multipart"]
 
 _brackets: Final = re.compile(r"[^\[\]]+").findall
-_DISPOSITION: Final = re.compile(rb"content-disposition[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_TYPE: Final = re.compile(rb"content-type[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_LENGTH: Final = re.compile(rb"(content-length[ \t]*:[ \t]*)[0-9]+", re.IGNORECASE)
+_LINE: Final = re.IGNORECASE | re.MULTILINE
+_DISPOSITION: Final = re.compile(rb"^content-disposition[ \t]*:[ \t]*([^\r\n]*)", _LINE)
+_TYPE: Final = re.compile(rb"^content-type[ \t]*:[ \t]*([^\r\n]*)", _LINE)
+_LENGTH: Final = re.compile(rb"^(content-length[ \t]*:[ \t]*)[0-9]+", _LINE)
 
 
 def sanitize_form(content: bytes, matcher: Matcher) -> Spliced:

@@ -256,3 +256,20 @@ def test_the_findings_of_all_parts_are_bounded() -> None:
     assert paths[5] == "/<1000000 characters, a8daadab>/_sentry_4"
     assert (paths[401], paths[402], paths[999]) == ("/_sentry_y", "/b/_sentry_0", "/b/_sentry_197")
     assert {found.type for found in report.findings} == {"", "builtins.int"}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'Content-Disposition: form-data; filename="; name=a"; name="_sentry_x"',
+        'Content-Disposition: form-data; filename="\\"; name=a"; name="_sentry_x"',
+        'X-Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name="_sentry_x"',
+        'X: content-disposition: x; name=a\r\nContent-Disposition: form-data; name="_sentry_x"',
+    ],
+)
+def test_a_part_goes_by_its_own_name(head: str) -> None:
+    """Not by what a file's name, or another header, says of a name."""
+    body = part(head, "gone") + b"--b--"
+    content, report = Sanitizer(POLICY).sanitize_bytes(body, MULTIPART)
+    assert content == b"--b--"
+    assert [found.path for found in report.findings] == ["/_sentry_x"]
