@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import math
 import sys
-from itertools import repeat
 from typing import Any, Final, Literal
 
 __all__ = ["Proof", "proof_of"]
@@ -47,8 +46,6 @@ _CROWD: Final = 4096
 #: encoders write it alike; of those outside, orjson spells some differently. Zero too is alike.
 _LOW: Final = 1e-4
 _HIGH: Final = 1e16
-
-_NO_NAMES: Final = repeat("")  # of the elements of an array
 
 
 def _collector_tells() -> bool:

@@ -36,6 +36,8 @@ def qualified_name(kind: type) -> str:
 
 
 def _safe(name: str) -> str:
+    if name.isascii() and len(name) <= _LONGEST:
+        return name
     return name[:_LONGEST].encode("ascii", "backslashreplace").decode("ascii")
 
 
