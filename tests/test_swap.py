@@ -147,3 +147,13 @@ def test_unguarding_in_the_middle_of_a_send(family: Family, wire: Wire) -> None:
 
     client.post(URL, content=source())
     assert wire.body == b'{ "a": 1}'
+
+
+def test_a_copy_over_a_guarded_client_of_its_own(family: Family) -> None:
+    """What was guarded by whoever made it stays so when the copy is unguarded."""
+    own = family.guarded.GuardedClient()
+    client = body_guard.guard(openai.OpenAI(api_key="k", base_url=URL), STRICT)
+    copy = client.copy(http_client=own)
+    assert type(own) is family.guarded.GuardedClient
+    body_guard.unguard(copy)
+    assert type(own) is family.guarded.GuardedClient
