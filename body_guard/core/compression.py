@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -15,6 +16,9 @@ __all__ = ["BombError", "Codec", "CorruptError", "codec_of"]
 
 #: Bytes of input that the zstd decoder is given at a time.
 _PIECE: Final = 256
+
+#: And zlib, which is told how much it may give.
+_FED: Final = 4096
 
 
 class BombError(Exception):
@@ -48,20 +52,24 @@ def codec_of(content_encoding: str) -> Codec | None:
 
 def _inflated(wbits: int) -> Callable[[bytes, int], bytes]:
     def decompress(content: bytes, most: int) -> bytes:
-        # Several members in a row are one content (RFC 1952, section 2.2).
-        text = b""
-        while content:
-            member = zlib.decompressobj(wbits)
-            try:
-                text += member.decompress(content, most - len(text) + 1)
-            except zlib.error:
-                raise CorruptError from None
-            if len(text) > most:
-                raise BombError
-            if not member.eof:
-                raise CorruptError
-            content = member.unused_data
-        return text
+        # Several members in a row are one content (RFC 1952, section 2.2). Each gives back what is
+        # behind it, which for all of the content would be a copy of it for each.
+        text, size, member = io.BytesIO(), 0, zlib.decompressobj(wbits)
+        for start in range(0, len(content), _FED):
+            piece = content[start : start + _FED]
+            while piece:
+                if member.eof:
+                    member = zlib.decompressobj(wbits)
+                try:
+                    size += text.write(member.decompress(piece, most - size + 1))
+                except zlib.error:
+                    raise CorruptError from None
+                if size > most:
+                    raise BombError
+                piece = member.unused_data
+        if not member.eof:
+            raise CorruptError
+        return text.getvalue()
 
     return decompress
 

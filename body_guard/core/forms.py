@@ -6,12 +6,13 @@ scope the form is an object: its pairs and its parts stand at the root.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.media import media_of, parameter
 from body_guard.core.replacement import substitute
-from body_guard.core.report import CLEAN, Listing, Report, pointer, segment
+from body_guard.core.report import Listing, Report, segment
 from body_guard.core.splice import Spliced
 
 if TYPE_CHECKING:
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["sanitize_form", "sanitize_multipart"]
 
 _brackets: Final = re.compile(r"[^\[\]]+").findall
-_DISPOSITION: Final = re.compile(rb"content-disposition[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_TYPE: Final = re.compile(rb"content-type[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_LENGTH: Final = re.compile(rb"(content-length[ \t]*:[ \t]*)[0-9]+", re.IGNORECASE)
+_LINE: Final = re.IGNORECASE | re.MULTILINE
+_DISPOSITION: Final = re.compile(rb"^content-disposition[ \t]*:[ \t]*([^\r\n]*)", _LINE)
+_TYPE: Final = re.compile(rb"^content-type[ \t]*:[ \t]*([^\r\n]*)", _LINE)
+_LENGTH: Final = re.compile(rb"^(content-length[ \t]*:[ \t]*)[0-9]+", _LINE)
 
 
 def sanitize_form(content: bytes, matcher: Matcher) -> Spliced:
@@ -93,7 +95,6 @@ def sanitize_multipart(
         return None
     found = _Found()
     kept = [pieces[0]]
-    report = CLEAN
     for index, piece in enumerate(pieces[1:]):
         head, blank, body = piece.partition(b"\r\n\r\n")
         if piece.startswith(b"--"):  # the last delimiter, and what nobody reads behind it
@@ -118,9 +119,9 @@ def sanitize_multipart(
             if told.changed:
                 head = _LENGTH.sub(rb"\g<1>%d" % len(clean), head)
                 piece = head + blank + clean + ending
-            report += told.below(pointer([segment(name)]))
+            found.adopt(segment(name), told)
         kept.append(piece)
-    report += found.report()
+    report = found.report()
     body = delimiter.join(kept) if report.changed else content
     return Spliced(body, report, found.rejected)
 
@@ -155,6 +156,7 @@ class _Found:
         self.rejected = False
         self._places = 0
         self._changed = False
+        self._why_not_judged = ""
         self._listing = Listing()
         self._paths = Listing()  # that functions were given
 
@@ -162,9 +164,21 @@ class _Found:
         self._places += 1
         self.rejected |= rule.action == "reject"
         self._changed |= rule.action != "report"
-        if not self._listing.full:
+        if self._listing.takes(rule.action):
             tokens = [segment(key) for key in keys[: self._listing.wants(depth)][:depth]]
             self._listing.add(tokens, rule.name, rule.action, "", rule.owner, levels=depth)
+
+    def adopt(self, token: str, report: Report) -> None:
+        """Take over what was found in a part, below its name."""
+        self._places += len(report.findings) + report.omitted
+        self._changed |= report.changed
+        self._why_not_judged = self._why_not_judged or report.why_not_judged
+        for finding in report.findings:
+            if self._listing.full:
+                break
+            _, rule, action, kind, owner, hint = dataclasses.astuple(finding)
+            tokens = [token, *finding.path.split("/")[1:]]
+            self._listing.add(tokens, rule, action, kind, owner, hint)
 
     def replacement(self, keys: list[str], depth: int, rule: Rule, text: str) -> str:
         """Give the text that replaces another one."""
@@ -178,4 +192,5 @@ class _Found:
 
     def report(self) -> Report:
         findings = tuple(self._listing.findings)
-        return Report(findings, self._changed, omitted=self._places - len(findings))
+        why = self._why_not_judged
+        return Report(findings, self._changed, not why, why, self._places - len(findings))

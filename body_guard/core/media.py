@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from body_guard.core.encodings import encoding_of
 
@@ -45,7 +45,8 @@ def media_of(content: bytes, content_type: str | None) -> Media:
         content: The body.
         content_type: The value of its Content-Type header, if it has one.
     """
-    media_type = (content_type or "").partition(";")[0].strip().lower()
+    # The first of several: a client joins a header given twice by a comma.
+    media_type = re.split("[;,]", content_type or "", maxsplit=1)[0].strip().lower()
     for pattern, kind in _TYPES:
         if re.fullmatch(pattern, media_type):
             if kind == "sniffed" and not _begins_like_json(content):
@@ -61,12 +62,29 @@ def _begins_like_json(content: bytes) -> bool:
     return start.decode(encoding.codec, "ignore").lstrip(" \t\n\r").startswith(("{", "["))
 
 
+#: Up to a semicolon outside of quotes, or a quote that has no end.
+_parameter: Final[Any] = re.compile(r'(?:[^;"]+|"[^"\\]*(?:\\.[^"\\]*)*")*', re.DOTALL).match
+_quoted: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL).match
+
+
 def parameter(content_type: str, name: str) -> str | None:
     """Give a parameter of a Content-Type value, unquoted (RFC 9110, section 5.6.6)."""
-    found = re.search(
-        rf';\s*{name}\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]+))', content_type, re.IGNORECASE
-    )
-    if found is None:
-        return None
-    quoted, token = found.groups()
-    return re.sub(r"\\(.)", r"\1", quoted) if token is None else token
+    for part in _parts(content_type)[1:]:
+        key, _, value = part.partition("=")
+        if key.strip().lower() == name:
+            value = value.strip()
+            quoted = _quoted(value)
+            if quoted is not None:
+                return re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL)
+            if value:
+                return re.split(r"[\s,]", value, maxsplit=1)[0]
+    return None
+
+
+def _parts(text: str) -> list[str]:
+    """Split at the semicolons outside of quotes; at each, behind a quote that has no end."""
+    parts, start = [], 0
+    while (end := _parameter(text, start).end()) < len(text) and text[end] == ";":
+        parts.append(text[start:end])
+        start = end + 1
+    return [*parts, *([text[start:]] if end == len(text) else text[start:].split(";"))]

@@ -58,6 +58,7 @@ class Policy:
         max_bytes: What one body may come to, in bytes, once encoded or decompressed.
         on_limit: What to do with bytes over ``max_bytes`` that may hold something forbidden:
             ``refuse`` raises `BodyLimitError`, ``send`` sends them and reports them as not judged.
+            So with what decompresses to more, which may hold anything.
             An object that would encode to more is always refused.
         buffer: How many bytes of a stream (a generator, a file) to read in order to judge it; a
             longer one goes on as it is, what was read of it first. 0 reads none.

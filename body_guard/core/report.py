@@ -106,13 +106,6 @@ class Report:
         left = [found for found in self.findings if (found.path, found.rule) not in known]
         return dataclasses.replace(self, findings=tuple(left)) if known else self
 
-    def below(self, path: str) -> Report:
-        """Give the same report for a part of a body that stands at a path."""
-        found = (
-            dataclasses.replace(finding, path=path + finding.path) for finding in self.findings
-        )
-        return dataclasses.replace(self, findings=tuple(found)) if self.findings else self
-
 
 CLEAN: Final = Report()
 
@@ -152,20 +145,36 @@ def pointer(segments: Iterable[str]) -> str:
 class Listing:
     """The findings of one look, up to a bound, so that a hostile body cannot make a report grow."""
 
-    __slots__ = ("_room", "findings")
+    __slots__ = ("_refuses", "_room", "_shown", "findings")
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
+        self._refuses = False
         self._room = _MOST_PATH
+        # The tokens of the last shortened path: the next one begins with most of them, and to
+        # hash a long one each time would take as long as the body is, times the findings.
+        self._shown: dict[str, str] = {}
 
     @property
     def full(self) -> bool:
         """Whether further findings are only counted."""
         return len(self.findings) >= _MOST_FINDINGS
 
-    def wants(self, levels: int) -> int:
-        """Give how many tokens of a path of so many levels are of use to `add`."""
-        return levels if 2 * levels <= self._room else _MOST_SEGMENTS
+    def takes(self, action: str) -> bool:
+        """Tell whether to `add` one more: while there is room, and the first that refuses always.
+
+        Without that one, the error of a refused body could not say why.
+        """
+        return not self.full or (action == "reject" and not self._refuses)
+
+    def wants(self, levels: int, length: int = 0) -> int:
+        """Give how many tokens of a path of so many levels are of use to `add`.
+
+        Args:
+            levels: How many there are.
+            length: The characters of the path, where they are known.
+        """
+        return levels if max(2 * levels, length) <= self._room else _MOST_SEGMENTS
 
     def add(
         self,
@@ -178,7 +187,7 @@ class Listing:
         *,
         levels: int | None = None,
     ) -> None:
-        """List a finding; a path there is no room for is listed shortened.
+        """List a finding, in the place of the last one if full; shortened if its path is too long.
 
         Args:
             tokens: Of its path, all or the first.
@@ -189,6 +198,9 @@ class Listing:
             hint: What would keep it.
             levels: How many tokens there are, where not all are given.
         """
+        if self.full:
+            self.findings.pop()
+        self._refuses |= action == "reject"
         self.findings.append(Finding(self.path(tokens, levels), rule, action, kind, owner, hint))
 
     def path(self, tokens: Sequence[str], levels: int | None = None) -> str:
@@ -199,10 +211,15 @@ class Listing:
             levels: How many there are, where not all are given.
         """
         levels = len(tokens) if levels is None else levels
-        whole = self.wants(levels) == levels == len(tokens)
-        path = pointer(tokens) if whole else _abridged(tokens, levels)
-        if len(path) > self._room:
-            path = _abridged(tokens, levels)
+        whole = len(tokens) == levels and 2 * levels <= self._room
+        if whole and levels + sum(map(len, tokens)) <= self._room:
+            path = pointer(tokens)
+        else:
+            known = self._shown
+            self._shown = {
+                token: known.get(token) or _shown_token(token) for token in tokens[:_MOST_SEGMENTS]
+            }
+            path = _abridged([self._shown[token] for token in tokens[:_MOST_SEGMENTS]], levels)
         self._room -= len(path)
         return path
 
@@ -225,11 +242,11 @@ def shown(path: str) -> str:
         The same path with at most 32 segments, none over 64 characters.
     """
     tokens = path.split("/")[1:]
-    return _abridged(tokens, len(tokens))
+    return _abridged([_shown_token(token) for token in tokens[:_MOST_SEGMENTS]], len(tokens))
 
 
 def _abridged(tokens: Sequence[str], levels: int) -> str:
-    text = pointer([_shown_token(token) for token in tokens[:_MOST_SEGMENTS]])
+    text = pointer(tokens)
     return text if levels <= _MOST_SEGMENTS else f"{text}/...{levels} levels"
 
 

@@ -72,6 +72,7 @@ class Rule:
             given the path and the qualified type name, and gives one. What a body has already in
             place of a constant is not found again.
         sees_value: Whether a ``replacement`` function is given the value too, as a third argument.
+            A body in bytes with such a value over 2,000 levels deep is refused: `BodyLimitError`.
         owner: The distribution that puts such a thing into bodies.
         evidence: Where that can be read: an issue, a source line.
 

@@ -280,6 +280,8 @@ class Sanitizer:
         except CorruptError:
             return content, not_judged(f"content encoding {name}, corrupt")
         if too_large or text is None:
+            if self.policy.on_limit == "send":
+                return content, not_judged("larger than max_bytes")
             raise _too_large(self.policy.max_bytes)
         clean, report = self.sanitize_bytes(text, content_type)
         return (codec.compress(clean) if report.changed else content), report

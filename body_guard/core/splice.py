@@ -16,9 +16,10 @@ from json import loads
 from json.decoder import scanstring as _scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from body_guard.core.encode import DEEPEST
 from body_guard.core.errors import BodyLimitError
 from body_guard.core.replacement import stands, substitute
-from body_guard.core.report import CLEAN, Finding, Listing, Report, segment
+from body_guard.core.report import CLEAN, Finding, Listing, Report, segment, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +139,8 @@ def splice(
 
     Raises:
         NotJSONError: The text is not JSON.
-        BodyLimitError: The text is nested a million levels deep.
+        BodyLimitError: The text is nested a million levels deep, or a value that a rule's function
+            is to see deeper than `DEEPEST`.
         GuardError: The function of a rule that replaces failed.
     """
     __tracebackhide__ = True
@@ -154,10 +156,12 @@ class _Scan:
         "_changed",
         "_cut_level",
         "_cut_rule",
+        "_deepest",
         "_done",
         "_index",
         "_is_array",
         "_kept",
+        "_lengths",
         "_levels",
         "_listing",
         "_matcher",
@@ -172,6 +176,7 @@ class _Scan:
         "_stood",
         "_suspects",
         "_text",
+        "_tokens",
         "_value",
         "_walked",
     )
@@ -198,9 +203,12 @@ class _Scan:
         self._kept = False
         self._levels: list[tuple[bool, int, int, bool]] = []
         self._stood: list[int] = []  # the places of the containers in _levels, so far as asked for
+        self._tokens: list[str] = []  # of the path through _levels, so far as asked for,
+        self._lengths: list[int] = []  # and the characters of it down to each
         self._cut_level = -1  # the level of the member being cut, while inside its value,
         self._cut_rule: Any = None  # the rule that says so
-        self._value = 0  # and where that value begins
+        self._value = 0  # where that value begins,
+        self._deepest = 0  # and the deepest level in it
         self._out = io.BytesIO()
         self._done = 0  # the text up to here is written, or cut
         self._listing = Listing()
@@ -246,6 +254,8 @@ class _Scan:
                 self._is_array, self._index, self._name, self._kept = self._levels.pop()
                 if self._stood:
                     del self._stood[len(self._levels) :]
+                if self._tokens:
+                    del self._tokens[len(self._levels) :], self._lengths[len(self._levels) :]
                 at = _space(text, at + 1).end()
             else:
                 at = between(text, at).end()
@@ -296,6 +306,8 @@ class _Scan:
             )
         self._levels.append((self._is_array, self._index, self._name, self._kept))
         self._is_array, self._index, self._name, self._kept = is_array, 0, 0, False
+        if len(self._levels) > self._deepest:
+            self._deepest = len(self._levels)
 
     def _leaf(self, at: int) -> int:
         """Give the end of a string, number or literal."""
@@ -368,7 +380,8 @@ class _Scan:
             if rule is None or self._stays(rule, value):
                 self._kept = True
             else:
-                self._cut_level, self._cut_rule, self._value = len(self._levels), rule, value
+                self._cut_level = self._deepest = len(self._levels)
+                self._cut_rule, self._value = rule, value
         return value
 
     def _rule(self, at: int, end: int) -> Rule | None:
@@ -401,15 +414,24 @@ class _Scan:
     def _mark(self, rule: Rule, value: int) -> None:
         self._places += 1
         self._rejected |= rule.action == "reject"
-        if not self._listing.full:
+        if self._listing.takes(rule.action):
             tokens, levels = self._path(self._listing)
             kind = self._type(value)
             self._listing.add(tokens, rule.name, rule.action, kind, rule.owner, levels=levels)
 
     def _path(self, listing: Listing) -> tuple[list[str], int]:
         """Give the tokens of the path to the member being read that are of use, and their count."""
-        levels = len(self._levels) + self._records
-        return self._tokens(listing.wants(levels)), levels
+        # The first level is what stands around the body: a part of the path if there are several.
+        tokens, lengths, outermost = self._tokens, self._lengths, 0 if self._records else 1
+        for level in range(len(tokens), len(self._levels)):
+            is_array, index, name, _ = self._levels[level]
+            tokens.append(segment(self._token(is_array, index, name)))
+            length = len(tokens[-1]) + 1 if level >= outermost else 0
+            lengths.append(lengths[-1] + length if level else length)
+        own = segment(self._token(False, 0, self._name))
+        levels = len(tokens) + 1 - outermost
+        most = listing.wants(levels, lengths[-1] + 1 + len(own))
+        return [*islice(tokens, outermost, outermost + most), own][:most], levels
 
     def _cut(self, at: int) -> None:
         """Leave out, or replace, the member whose value ends before the space that ends here."""
@@ -437,6 +459,13 @@ class _Scan:
             if self._paths is None:
                 self._paths = Listing()
             path = self._paths.path(*self._path(self._paths))
+            # Only now: what asks for no value is given none, however deep.
+            if rule.sees_value and self._deepest - self._cut_level > DEEPEST:
+                raise BodyLimitError(
+                    f"The body was not sent: {shown(path)} is over {DEEPEST:,} levels deep, too "
+                    f"deep to be read for the replacement function of rule {rule.name!r}.",
+                    Report((Finding(path, "depth", "reject"),)),
+                )
         value = self._text[self._value : end]
         return substitute(
             rule,
@@ -444,17 +473,6 @@ class _Scan:
             self._type(self._value),
             lambda: loads(value.decode("utf-8", "surrogatepass")),
         )[1]
-
-    def _tokens(self, most: int) -> list[str]:
-        """Give the first tokens of the path to the member that is being read."""
-        outermost = 0 if self._records else 1  # the first level is what stands around the body
-        tokens = [
-            segment(self._token(is_array, index, name))
-            for is_array, index, name, _ in islice(self._levels, outermost, outermost + most)
-        ]
-        if len(tokens) < most:
-            tokens.append(segment(self._token(False, 0, self._name)))
-        return tokens
 
     def _token(self, is_array: bool, index: int, name: int) -> str:
         return str(index) if is_array else _unescaped(self._text[name : self._string(name)])

@@ -260,7 +260,7 @@ class Walked:
         self.depth = root.depth - 1
         self.nodes = nodes
         self.stubs = root.stubs
-        self.report = _report(root, changed)
+        self.report = _report(root, changed, rejected)
 
     def then(self, later: Walked) -> Walked:
         """Give a later walk of what this one left, with what this one found before it."""
@@ -812,35 +812,49 @@ def _token(key: str | int) -> str:
     return segment(key) if isinstance(key, str) else str(key)
 
 
-def _report(root: _Node, changed: bool) -> Report:
+def _report(root: _Node, changed: bool, rejected: bool) -> Report:
     if not changed and not root.places:
         return CLEAN
     listing = Listing()
     names: dict[int, str] = {}  # by the id of a type, which the marks keep alive
     for tokens, mark in _marked(root):
-        if listing.full:
+        if not listing.takes(mark.action):
             break
-        rule, action, kind, owner = mark
-        hint = HINT if rule == "unserializable" and is_plain_data(kind) else ""
-        name = names.get(id(kind))
-        if name is None:
-            name = names[id(kind)] = qualified_name(kind)
-        listing.add(tokens[1:], rule, action, name, owner, hint)
+        _list(listing, names, tokens, mark)
+    if rejected and listing.full and listing.takes("reject"):
+        _list(listing, names, *next(_marked(root, refusing=True)))
     findings = tuple(listing.findings)
     return Report(findings, changed, omitted=root.places - len(findings))
 
 
-def _marked(root: _Node) -> Iterable[tuple[list[str], _Mark]]:
-    """Give every place of every mark, in the order of the body, without unfolding clean nodes."""
+def _list(listing: Listing, names: dict[int, str], tokens: list[str], mark: _Mark) -> None:
+    rule, action, kind, owner = mark
+    hint = HINT if rule == "unserializable" and is_plain_data(kind) else ""
+    name = names.get(id(kind))
+    if name is None:
+        name = names[id(kind)] = qualified_name(kind)
+    listing.add(tokens[1:], rule, action, name, owner, hint)
+
+
+def _marked(root: _Node, *, refusing: bool = False) -> Iterator[tuple[list[str], _Mark]]:
+    """Give every place of every mark, in the order of the body, without unfolding clean nodes.
+
+    Of those that refuse, the first place of each: unfolded, there may be too many before it.
+    """
     tokens: list[str] = []
     levels = [iter(root.marks)]
+    known: set[int] = set()
     while levels:
         for token, found in levels[-1]:
             if isinstance(found, _Node):
+                if refusing and id(found) in known:
+                    continue
+                known.add(id(found))
                 tokens.append(token)
                 levels.append(iter(found.marks))
                 break
-            yield [*tokens, token], found
+            if not refusing or found.action == "reject":
+                yield [*tokens, token], found
         else:
             levels.pop()
             if tokens:

@@ -61,6 +61,17 @@ def test_a_bomb_is_refused(name: str, compress: object, decompress: object) -> N
 
 
 @coders
+def test_or_passed_and_reported(name: str, compress: object, decompress: object) -> None:
+    """on_limit="send" sends what grows over max_bytes, and the report says that nobody judged."""
+    policy = Policy(look_into=("compressed",), max_bytes=100_000, on_limit="send")
+    content = compress(b" " * 100_001)
+    same, why = sanitize(content, name, policy)
+    assert same is content
+    assert why == "larger than max_bytes"
+    assert decompress(sanitize(compress(DIRTY), name, policy)[0]) == CLEAN
+
+
+@coders
 @pytest.mark.parametrize("damage", ["cut", "other"])
 def test_what_is_corrupt_is_passed(
     name: str, compress: object, decompress: object, damage: str
@@ -78,6 +89,34 @@ def test_several_members_are_one_body(name: str) -> None:
     compress, decompress = CODERS[name]
     content, _ = sanitize(compress(DIRTY[:20]) + compress(DIRTY[20:]), name)
     assert decompress(content) == CLEAN
+
+
+@pytest.mark.parametrize(("name", "wbits"), [("gzip", 31), ("deflate", 15)])
+def test_many_members_are_read_once(name: str, wbits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of empty members, and the one that says something, whole whatever the pieces."""
+    read: list[int] = []
+
+    class Counting:
+        def __init__(self, wbits: int) -> None:
+            self.real = real(wbits)
+
+        def decompress(self, content: bytes, most: int) -> bytes:
+            read.append(len(content))
+            return self.real.decompress(content, most)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.real, name)
+
+    real = zlib.decompressobj
+    monkeypatch.setattr(zlib, "decompressobj", Counting)
+    compress, _ = CODERS[name]
+    empty = bytes(compress(b""))
+    content = empty * (1_000_000 // len(empty)) + compress(DIRTY) + empty
+    codec = codec_of(name)
+    assert codec is not None
+    assert codec.decompress(content, len(DIRTY)) == DIRTY
+    assert sum(read) < 1_000_000_000
+    assert max(read) < 10_000
 
 
 @pytest.mark.parametrize("name", ["gzip, br", "compress", "aes128gcm"])

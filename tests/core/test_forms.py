@@ -231,3 +231,45 @@ def test_what_stands_behind_the_last_delimiter_has_no_name() -> None:
     policy = Policy((Rule("r", keys=("1",)),), look_into=("multipart",))
     body = part(FIELD.format("a"), "x") + b"--b--\r\nepilogue"
     assert Sanitizer(policy).sanitize_bytes(body, MULTIPART)[0] is body
+
+
+def test_the_findings_of_all_parts_are_bounded() -> None:
+    """A thousand are listed, in the order of the body, and long names are shortened."""
+    name = "n" * 1_000_000
+    dirty = "{" + ",".join(f'"_sentry_{number}":1' for number in range(400)) + "}"
+    kind = "\r\nContent-Type: application/json"
+    content = (
+        part(FIELD.format("_sentry_x"), "gone")
+        + part(FIELD.format(name) + kind, dirty)
+        + part(FIELD.format("_sentry_y"), "gone")
+        + part(FIELD.format("b") + kind, dirty) * 14
+        + part(FIELD.format("_sentry_z"), "gone")
+        + b"--b--"
+    )
+    clean, report = Sanitizer(POLICY).sanitize_bytes(content, MULTIPART)
+    assert clean == (
+        part(FIELD.format(name) + kind, "{}") + part(FIELD.format("b") + kind, "{}") * 14 + b"--b--"
+    )
+    paths = [found.path for found in report.findings]
+    assert (len(paths), report.omitted) == (1000, 5003)
+    assert [len(path) > 1_000_000 for path in paths] == [False] + [True] * 4 + [False] * 995
+    assert paths[5] == "/<1000000 characters, a8daadab>/_sentry_4"
+    assert (paths[401], paths[402], paths[999]) == ("/_sentry_y", "/b/_sentry_0", "/b/_sentry_197")
+    assert {found.type for found in report.findings} == {"", "builtins.int"}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'Content-Disposition: form-data; filename="; name=a"; name="_sentry_x"',
+        'Content-Disposition: form-data; filename="\\"; name=a"; name="_sentry_x"',
+        'X-Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name="_sentry_x"',
+        'X: content-disposition: x; name=a\r\nContent-Disposition: form-data; name="_sentry_x"',
+    ],
+)
+def test_a_part_goes_by_its_own_name(head: str) -> None:
+    """Not by what a file's name, or another header, says of a name."""
+    body = part(head, "gone") + b"--b--"
+    content, report = Sanitizer(POLICY).sanitize_bytes(body, MULTIPART)
+    assert content == b"--b--"
+    assert [found.path for found in report.findings] == ["/_sentry_x"]

@@ -35,6 +35,9 @@ CLEAN = '{"a": "é", "s": "\\ud800", "n": 1.10}'
         ("text/plain; charset=utf-8", "sniffed"),
         ("application/x-www-form-urlencoded", "form"),
         ("multipart/form-data; boundary=x", "multipart"),
+        ("application/json, application/json", "json"),
+        ("application/json , text/html; charset=utf-8", "json"),
+        ("image/png, application/json", "opaque"),
         ("application/octet-stream", "opaque"),
         ("image/png", "opaque"),
         ("application/x-protobuf", "opaque"),
@@ -71,11 +74,27 @@ def test_what_does_not(content: bytes) -> None:
         ('multipart/form-data; charset=x; BOUNDARY = "a b\\"c"', 'a b"c'),
         ("multipart/form-data;boundary=abc;x=y", "abc"),
         ("multipart/form-data", None),
+        ("multipart/form-data; boundary=", None),
+        ("multipart/form-data; xboundary=x; boundary", None),
+        ("multipart/form-data; boundary=; boundary=abc", "abc"),
+        ("multipart/form-data; boundary=abc, multipart/form-data; boundary=x", "abc"),
+        ('multipart/form-data; x="; boundary=a"; boundary="abc"', "abc"),
+        ('multipart/form-data; x="\\"; boundary=a" ; boundary=abc', "abc"),
+        ('multipart/form-data; x=1"; boundary="; boundary=abc', "abc"),
+        ('multipart/form-data; x="1; boundary=abc', "abc"),
+        ('multipart/form-data; y="a;b"; x="1; boundary=abc; z', "abc"),
+        ("boundary=abc", None),
     ],
 )
 def test_parameters(content_type: str, found: str | None) -> None:
     """Tokens and quoted strings, in any case."""
     assert parameter(content_type, "boundary") == found
+
+
+@pytest.mark.parametrize("text", ['\\"', '"', ';"', '"\\', '"x";'], ids=ascii)
+def test_a_long_header_is_read_once(text: str) -> None:
+    """A head of megabytes, as a part of a body can have, is no more than read."""
+    assert parameter("x;y=" + text * 300_000, "boundary") is None
 
 
 @pytest.mark.parametrize(
@@ -87,6 +106,12 @@ def test_foreign_types_are_never_touched(type_: str) -> None:
     same, report = Sanitizer().sanitize_bytes(content, type_)
     assert same is content
     assert (report.judged, report.why_not_judged) == (False, f"content type {type_}")
+
+
+def test_a_header_given_twice_is_judged_by_the_first() -> None:
+    """As httpx joins it."""
+    content, _ = Sanitizer().sanitize_bytes(DIRTY.encode(), "application/json, application/json")
+    assert content == CLEAN.encode()
 
 
 MARKS = {

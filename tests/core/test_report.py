@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import pickle
 import string
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import body_guard.core.splice
-from body_guard import Finding, Report, Sanitizer
+import body_guard.core.walk
+from body_guard import BodyRejectedError, Finding, Policy, Report, Rule, Sanitizer
 from body_guard.core import report as module
 from body_guard.core.report import CLEAN, Listing, not_judged, pointer, segment, shown, told
 
@@ -306,3 +307,106 @@ def test_without_leaves_what_another_does_not_tell() -> None:
     report = Report((one, two), omitted=3)
     assert report.without(Report((Finding("/a", "r", "remove"),))) == Report((two,), omitted=3)
     assert report.without(Report()) is report
+
+
+LONG = "\u00e9" * 700_000  # 4.2 million characters of path: more than all paths may take
+
+
+@pytest.mark.parametrize("how", ["walk", "splice"])
+@pytest.mark.parametrize(
+    ("key", "whole"), [(LONG[:20_000], 34), (LONG, 0)], ids=["in-part-whole", "never-whole"]
+)
+def test_a_long_name_is_escaped_and_hashed_once(
+    how: str, key: str, whole: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand findings below it cost what it is long, not a thousand times that."""
+    work: list[int] = []
+    short = shown(pointer([segment(key)]))
+
+    def escaping(key: str) -> str:
+        work.append(len(key))
+        return segment(key)
+
+    def hashing(token: str) -> str:
+        work.append(len(token))
+        return shown_token(token)
+
+    shown_token = module._shown_token
+    monkeypatch.setattr(module, "_shown_token", hashing)
+    monkeypatch.setattr(body_guard.core.splice, "segment", escaping)
+    monkeypatch.setattr(body_guard.core.walk, "segment", escaping)
+    body = {key: {f"_sentry_{number}": 1 for number in range(1000)}, "a": {"_sentry_x": 1}}
+    if how == "splice":
+        _, report = Sanitizer().sanitize_bytes(json.dumps(body).encode())
+    else:
+        _, report = Sanitizer().sanitize(body)
+    paths = [found.path for found in report.findings]
+    assert (len(paths), report.omitted) == (1000, 1)
+    assert [len(path) > 100_000 for path in paths] == [True] * whole + [False] * (1000 - whole)
+    assert paths[-1] == f"{short}/_sentry_999"
+    # Once as it is or twice, and once escaped, which is six times as long.
+    assert sum(work) < 9 * len(key) + 50_000
+
+
+def test_levels_are_not_gone_through_for_each_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths with no room for their characters are as cheap as those with none for their levels."""
+    made: list[str] = []
+
+    def joining(segments: Iterable[str]) -> str:
+        made.extend(tokens := list(segments))
+        return pointer(tokens)
+
+    monkeypatch.setattr(module, "pointer", joining)
+    members = ",".join(f'"_sentry_{number}":1' for number in range(1000))
+    text = '{"%s":' % ("x" * 2**22) + '{"a":' * 5_000 + "{" + members + "}" + "}" * 5_001
+    _, report = Sanitizer().sanitize_bytes(text.encode())
+    short = "/<4194304 characters, baa7a6d3>" + "/a" * 31 + "/...5002 levels"
+    assert {found.path for found in report.findings} == {short}
+    assert len(made) == 32_000
+
+
+def test_names_of_closed_containers_are_forgotten() -> None:
+    """Each path is that of its own place, in texts of several records too."""
+    text = '{"a":{"b":{"_sentry_1":1},"c":[0,{"_sentry_2":1}]},"_sentry_3":1}\n[[{"_sentry_4":1}]]'
+    _, report = Sanitizer().sanitize_bytes(text.encode(), "application/jsonl")
+    assert [found.path for found in report.findings] == [
+        "/0/a/b/_sentry_1",
+        "/0/a/c/1/_sentry_2",
+        "/0/_sentry_3",
+        "/1/0/0/_sentry_4",
+    ]
+
+
+@pytest.mark.parametrize("door", ["sanitize", "encode", "json", "form"])
+def test_the_first_finding_that_refuses_is_always_listed(door: str) -> None:
+    """It takes the place of the thousandth: a refusal that does not say why is of no use."""
+    policy = Policy(
+        (*Policy().rules, Rule("no", keys=("no",), action="reject")), look_into=("form",)
+    )
+    sanitizer = Sanitizer(policy)
+    body: Any = {f"_sentry_{number}": 1 for number in range(1001)}
+    body |= {"no": 1, "_sentry_x": 2, "a": {"no": 3}}
+    form = "&".join([*(key for key in body if key != "a"), "a[no]"]).encode()
+    arguments: Any = {
+        "json": (json.dumps(body).encode(),),
+        "form": (form, "application/x-www-form-urlencoded"),
+    }.get(door, (body,))
+    with pytest.raises(BodyRejectedError) as raised:
+        getattr(sanitizer, "sanitize_bytes" if door in ("json", "form") else door)(*arguments)
+    kind = "" if door == "form" else ", builtins.int"
+    assert str(raised.value) == f"The body was not sent: /no (rule no{kind}) may not leave."
+    report = raised.value.report
+    assert (len(report.findings), report.omitted) == (1000, 4)
+    assert [found.path for found in report.findings[-2:]] == ["/_sentry_998", "/no"]
+
+
+def test_what_refuses_is_found_behind_places_without_number() -> None:
+    """Sixty-four levels of a shared container have 2**64 findings, and are gone through once."""
+    shared: Any = {"_sentry_x": 1}
+    for _ in range(64):
+        shared = [shared, shared]
+    policy = Policy((*Policy().rules, Rule("no", keys=("no",), action="reject")))
+    with pytest.raises(BodyRejectedError, match="/b/no") as raised:
+        Sanitizer(policy).sanitize({"a": shared, "b": {"no": 1}, "c": {"no": 1}})
+    assert len(raised.value.report.findings) == 1000
+    assert raised.value.report.findings[-1].path == "/b/no"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from body_guard import (
     BodyLimitError,
     BodyRejectedError,
+    Finding,
     GuardError,
     Policy,
     Rule,
@@ -505,11 +509,47 @@ def test_a_function_that_fails_stops_the_body(door: str) -> None:
 
 
 def test_a_value_that_python_cannot_read_stops_the_body_too() -> None:
-    """A function that wants a value of a million levels gets none."""
+    """A function that wants a value of a hundred thousand levels gets none."""
     rule = x(action="replace", replacement=lambda path, kind, value: 0, sees_value=True)
     text = b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
-    with pytest.raises(GuardError, match=r"raised builtins\.RecursionError"):
+    with pytest.raises(BodyLimitError, match="/x is over 2,000 levels deep") as raised:
         Sanitizer(Policy((rule,))).sanitize_bytes(text)
+    assert raised.value.report.findings == (Finding("/x", "depth", "reject"),)
+
+
+UNREADABLE = """
+import sys
+sys.setrecursionlimit(10**6)
+from body_guard import BodyLimitError, Policy, Rule, Sanitizer
+sees = dict(keys=("x",), action="replace", sees_value=True)
+sanitizer = Sanitizer(Policy((Rule("x", replacement=lambda path, kind, value: kind, **sees),)))
+for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
+    for levels in (2_010, 100_000):
+        value = opening * levels + b"1" + closing * levels
+        try:
+            sanitizer.sanitize_bytes(b'{"x":' + value + b"}")
+        except BodyLimitError:
+            continue
+        sys.exit("not refused")
+    around = opening * 100_000 + b'{"x":[[1]]}' + closing * 100_000
+    content, _ = sanitizer.sanitize_bytes(around)
+    assert content == around.replace(b"[[1]]", b'"builtins.list"')
+    deep = opening * 1_990 + b"1" + closing * 1_990
+    assert sanitizer.sanitize_bytes(b'{"y":' + around + b',"x":' + deep + b"}")[1].changed
+print("done")
+"""
+
+
+def test_a_value_that_python_would_die_of_stops_the_body_too() -> None:
+    """Whatever the recursion limit; what counts is the depth of the value, not of its place."""
+    ran = subprocess.run(
+        [sys.executable, "-c", UNREADABLE],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "done\n", "")
 
 
 @pytest.mark.parametrize("levels", [10, 900])
