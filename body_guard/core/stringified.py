@@ -114,7 +114,9 @@ def _texts(body: object) -> Iterator[tuple[list[str], _Found]]:
         for key, value in levels[-1]:
             kind = type(value)
             if issubclass(kind, str):
-                found = kind_of(value) if _begins(value) else None
+                # Of a subclass the plain text: its own len() and str() are a stranger's code.
+                text = value if kind is str else str.__str__(value)
+                found = kind_of(text) if _begins(text) else None
                 if found is not None:
                     yield [*tokens, segment(str(key))][1:], found
             elif issubclass(kind, _CONTAINERS) and id(value) not in seen:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from body_guard.core.policy import Policy
     from body_guard.core.rules import Matcher, Placed, Rule
 
-__all__ = ["Walked", "encodable", "walk"]
+__all__ = ["Walked", "encodable", "member_name", "walk"]
 
 #: How many items strangers may make up in one walk: an ``__iter__`` or a ``convert=`` that gives
 #: ever new containers ends here. What the caller built itself is in memory already and is free.
@@ -177,13 +177,13 @@ class _Node:
         rebuilt: dict[Any, object] = {}
         for key, value in self._kept():
             plain = _plain_key(key)
-            rebuilt[_Twin(_sound(_member_name(key) or "")) if plain in rebuilt else plain] = value
+            rebuilt[_Twin(_sound(member_name(key) or "")) if plain in rebuilt else plain] = value
         return rebuilt
 
     def _report_duplicates(self) -> None:
         seen: set[str | None] = set()
         for key, value in self._kept():
-            name = _sound(_member_name(key) or "")
+            name = _sound(member_name(key) or "")
             if name in seen:
                 self.mark(name, _Mark("duplicate", "report", type(value)))
             seen.add(name)
@@ -448,7 +448,7 @@ class _Walk:
         """Give the name that json would write, or None when nothing is left to be judged."""
         __tracebackhide__ = True
         kind = type(key)
-        name = _member_name(key)
+        name = member_name(key)
         if name is None:
             # What json cannot write has no name: in the path, its type stands in its place.
             place = f"<{qualified_name(kind)}>"
@@ -707,7 +707,7 @@ def _pairs(said: list[Any]) -> list[Any] | None:
     return pairs if all(len(pair) == 2 for pair in pairs) else None
 
 
-def _member_name(key: Any) -> str | None:
+def member_name(key: Any) -> str | None:
     """Give the text json writes for a key, or None when it can write none (C encoder's order)."""
     kind = type(key)
     if issubclass(kind, str):

@@ -15,6 +15,8 @@ from body_guard import BodyRejectedError, Finding, Policy, Report, Sanitizer
 from body_guard.core.parsed import parsed
 from body_guard.core.stringified import find, kind_of, may_hold
 
+from hostile import hostile_class
+
 
 class Thing:
     def method(self) -> None: ...
@@ -219,3 +221,24 @@ def test_clean_bytes_are_what_they_were(content: bytes) -> None:
     clean, report = Sanitizer(Policy(stringified="reject")).sanitize_bytes(content)
     assert clean is content
     assert report == Report()
+
+
+def test_a_clean_body_of_any_size_passes() -> None:
+    """Where no such text begins, max_bytes is not asked, as without the look."""
+    for action in ("report", "reject"):
+        sanitizer = Sanitizer(Policy(stringified=action, max_bytes=50))  # type: ignore[arg-type]
+        content = b'{"messages":[{"content":"%b"}]}' % (b"x" * 80)
+        clean, report = sanitizer.sanitize_bytes(content, "application/json")
+        assert clean is content
+        assert report == Report()
+
+
+#: A dict cannot do without these two.
+Name = hostile_class(str, spared=("__hash__", "__eq__"))
+
+
+def test_no_code_of_a_stranger_is_run() -> None:
+    """Neither of a string's class nor of a name's."""
+    body = {Name("a"): [hostile_class(str)("<object object at 0x7f2d3c>")]}
+    _, report = Sanitizer(Policy(stringified="report")).sanitize(body)
+    assert [(finding.path, finding.type) for finding in report.findings] == [("/a/0", "object")]
