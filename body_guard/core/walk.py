@@ -373,7 +373,7 @@ class _Walk:
             elif item is None or kind is bool:
                 node.size += 4
             elif kind is int and -_SURELY_WRITABLE < item < _SURELY_WRITABLE:
-                node.size += 1
+                node.size += item.bit_length() // 4 or 1  # fewer than its digits
             elif kind is float and math.isfinite(item):
                 node.size += 3
             else:
