@@ -45,13 +45,15 @@ def known_above() -> Report:
     found = found_above.get()
     if not found:
         return CLEAN
-    known = sum(found, CLEAN)
+    known = CLEAN
+    for each in found:  # the SDK's hook may have seen what its guarded client has seen
+        known += each.without(known)
     found.clear()
     return known
 
 
 def judge_sent(guard: Guard, request: Any) -> None:
-    """Judge a request that a client is about to send, unless it was judged when it was built."""
+    """Judge a request that is about to be sent, unless it was judged as it is before."""
     __tracebackhide__ = True
     if not guard.has_judged(request):
         guard.buffer(request)
@@ -59,7 +61,7 @@ def judge_sent(guard: Guard, request: Any) -> None:
 
 
 async def judge_sent_async(guard: Guard, request: Any) -> None:
-    """Judge a request that an async client is about to send."""
+    """Judge a request that is about to be sent by an async client or transport."""
     __tracebackhide__ = True
     if not guard.has_judged(request):
         await guard.abuffer(request)
@@ -116,7 +118,7 @@ class ClientDoor:
             return build(*args, **options)
         request = build(*args, **{**options, "json": None, "content": encoded[0]})
         request.headers.setdefault("Content-Type", "application/json")
-        guard.judge(request, known_above() + encoded[1], encoded=policy)
+        guard.judge(request, known_above() + encoded[1], encoded=(policy, encoded[0]))
         return request
 
     def _audit(self, build: Any, args: tuple[Any, ...], options: dict[str, Any], host: str) -> Any:
@@ -146,8 +148,9 @@ class SyncClientDoor(ClientDoor):
 
         def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
+            send = super().send  # of the class of now: unguard() may come in between
             judge_sent(self._body_guard, request)
-            return super().send(request, **options)
+            return send(request, **options)
 
 
 class AsyncClientDoor(ClientDoor):
@@ -157,8 +160,9 @@ class AsyncClientDoor(ClientDoor):
 
         async def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
+            send = super().send
             await judge_sent_async(self._body_guard, request)
-            return await super().send(request, **options)
+            return await send(request, **options)
 
 
 class _TransportDoor:
@@ -185,9 +189,7 @@ class SyncTransportDoor(_TransportDoor):
 
     def handle_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
-        if not self._guard.has_judged(request):
-            self._guard.buffer(request)
-            self._guard.judge(request)
+        judge_sent(self._guard, request)
         return self.transport.handle_request(request)
 
     def __enter__(self) -> Any:
@@ -214,9 +216,7 @@ class AsyncTransportDoor(_TransportDoor):
 
     async def handle_async_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
-        if not self._guard.has_judged(request):
-            await self._guard.abuffer(request)
-            self._guard.judge(request)
+        await judge_sent_async(self._guard, request)
         return await self.transport.handle_async_request(request)
 
     async def __aenter__(self) -> Any:

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from body_guard import _reporting
 from body_guard._audit import audited
 from body_guard._load import default_policy
-from body_guard._request import peek, put, recall, remember
+from body_guard._request import (
+    peek,
+    put,
+    recall,
+    recall_stream,
+    remember,
+    remember_stream,
+)
 from body_guard._signatures import UnknownDigestError, digests, signed_by
 from body_guard._streams import abuffer, buffer
 from body_guard.core.errors import BodyError, GuardError, SignedBodyError
@@ -108,7 +115,7 @@ class Guard:
         request: Any,
         known: Report = CLEAN,
         *,
-        encoded: Policy | None = None,
+        encoded: tuple[Policy, bytes] | None = None,
         streams: bool = True,
     ) -> None:
         """Judge the body of a request, and take out of it what may not leave.
@@ -117,7 +124,8 @@ class Guard:
             request: Repaired in place where it is dirty, untouched where it is clean or the policy
                 is an audit, but for its extension ``body_guard``, which gets the report.
             known: What was found in the value this body was made of.
-            encoded: The policy by which `encode` gave these very bytes, where it did.
+            encoded: A policy, and the bytes that `encode` gave by it for this request; a patch of
+                the library may have made others of them.
             streams: Whether to report a stream, which is not judged; or to leave it to a later
                 door.
 
@@ -130,7 +138,7 @@ class Guard:
         if not bodies and not streams:
             return
         policy = self._policy_of(request)
-        if known is CLEAN and bodies and encoded is policy and not policy.on_report:
+        if known is CLEAN and bodies and encoded == (policy, *bodies) and not policy.on_report:
             remember(request, self.library, policy, CLEAN, bodies)
             self._leave(request, CLEAN)
             _reporting.deliver(CLEAN, policy, "")
@@ -167,19 +175,20 @@ class Guard:
         return policy
 
     def _judge(
-        self, request: Any, policy: Policy, known: Report, encoded: Policy | None
+        self, request: Any, policy: Policy, known: Report, encoded: tuple[Policy, bytes] | None
     ) -> tuple[None, Report] | None:
         """Give the report, or None when this body was reported before."""
         audit = policy.mode == "audit"
         bodies = peek(request, self.library)
         if not bodies:
-            earlier = request.extensions.get(EXTENSION)
-            told_before = isinstance(earlier, Report)
-            if told_before and known is CLEAN and not earlier.judged:
-                return None  # of this stream, with what was found in the fields it is made of
-            report = known + replace(not_judged("stream"), mode=policy.mode)
+            earlier = recall_stream(request)
+            unread = replace(not_judged("stream"), mode=policy.mode)
+            report = known + (earlier or unread)
+            remember_stream(request, report)
             self._leave(request, report)
-            return None if told_before else (None, report)
+            if earlier is None:
+                return None, report
+            return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
         earlier = recall(request, self.library, bodies, policy)
         if earlier is not None:
             # The bytes were reported; what was found in the value they were made of may not be.
@@ -205,11 +214,11 @@ class Guard:
         bodies: tuple[bytes, ...],
         policy: Policy,
         known: Report = CLEAN,
-        encoded: Policy | None = None,
+        encoded: tuple[Policy, bytes] | None = None,
     ) -> tuple[tuple[bytes, dict[str, str]] | None, Report]:
         """Give a request's body and digests as they may leave; None where they may as they are."""
         content, report = bodies[0], known
-        if encoded is None or encoded != policy:
+        if encoded != (policy, *bodies):
             sanitizer, headers = sanitizer_for(policy), request.headers
             types = headers.get("Content-Type"), headers.get("Content-Encoding")
             looks = [sanitizer.sanitize_bytes(body, *types) for body in bodies]

@@ -6,7 +6,7 @@ import gc
 from collections import deque
 from dataclasses import dataclass
 from importlib import import_module
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -143,12 +143,9 @@ class Patch:
         return self.hook.wrap(original, self._current)
 
     def restore(self) -> None:
-        """Give the original back, unless somebody's later patch holds ours."""
-        lost = self.lost
+        """Give the original back where ours stands; where it may come back, that is for later."""
         if self.applied and not self.covered:
             setattr(self._owner, self.hook.name, self._original)
-            lost = True
-        if lost:
             self._ours = self._original = _ABSENT
 
     def door(self) -> Door:
@@ -165,10 +162,10 @@ class Patch:
 
 
 def _leads(patch: Any, ours: Any) -> bool:
-    """Tell whether a patch leads to ours, by what it wraps or holds in its closure.
+    """Tell whether a patch leads to ours, by what it wraps or holds, or names in its module.
 
-    Reference by reference, so that no code of a stranger's is run; classes, modules and what a
-    function sees of its module are no part of a patch.
+    Reference by reference, so that no code of a stranger's is run; classes, modules and our own
+    record of a patch are no part of a patch.
     """
     seen: set[int] = set()
     ahead: deque[Any] = deque([patch])
@@ -176,12 +173,23 @@ def _leads(patch: Any, ours: Any) -> bool:
         here = ahead.popleft()
         if here is ours:
             return True
-        if id(here) not in seen and not issubclass(type(here), (type, ModuleType)):
+        if id(here) not in seen and not issubclass(type(here), (type, ModuleType, Patch)):
             seen.add(id(here))
-            outside: tuple[Any, ...] = ()
-            if type(here) is FunctionType:
-                outside = (here.__globals__, here.__builtins__)  # type: ignore[attr-defined]
-            ahead.extend(
-                held for held in gc.get_referents(here) if not any(held is o for o in outside)
-            )
+            ahead.extend(_held(here))
     return False
+
+
+def _held(here: Any) -> list[Any]:
+    """Give what an object refers to; of what a function sees of its module, what its code names."""
+    held = gc.get_referents(here)
+    if type(here) is not FunctionType:
+        return held
+    outside = (here.__globals__, here.__builtins__)  # type: ignore[attr-defined]
+    named = [dict.get(here.__globals__, name) for name in _names(here.__code__)]
+    return [each for each in held if not any(each is o for o in outside)] + named
+
+
+def _names(code: CodeType) -> list[str]:
+    """Give the names in a function's code, and in that of the functions in it."""
+    inner = [_names(each) for each in code.co_consts if type(each) is CodeType]
+    return sum(inner, [*code.co_names])

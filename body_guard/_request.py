@@ -7,6 +7,7 @@ both are looked at, and both are replaced.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
     from body_guard.core.policy import Policy
     from body_guard.core.report import Report
 
-__all__ = ["Library", "destination", "json_is_used", "peek", "put", "recall", "remember"]
+__all__ = [
+    "Library",
+    "destination",
+    "json_is_used",
+    "peek",
+    "put",
+    "recall",
+    "recall_stream",
+    "remember",
+    "remember_stream",
+]
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -55,7 +66,8 @@ def destination(
         url = library.URL(options["url"] if "url" in options else args[1])
     except (IndexError, TypeError, library.InvalidURL):
         return ""
-    host: bytes = (library.URL(base_url) if url.is_relative_url else url).raw_host
+    # As text: the URL of an SDK's client can be of the other library.
+    host: bytes = (library.URL(str(base_url)) if url.is_relative_url else url).raw_host
     return host.decode("ascii")
 
 
@@ -95,9 +107,10 @@ def peek(request: Any, library: Library) -> tuple[bytes, ...]:
 
 
 class _Judged(NamedTuple):
-    """What a stream was judged to hold: true for these bodies and this policy only."""
+    """What a stream was judged to hold: true for these bodies, said to be this, and this policy."""
 
     bodies: tuple[bytes, ...]
+    headers: list[tuple[bytes, bytes]]
     policy: Policy
     report: Report
 
@@ -106,6 +119,11 @@ class _Judged(NamedTuple):
 #: An extension would be carried along too, to bodies that nobody looked at; a weak dictionary by
 #: the identity of streams costs a small request 3 us.
 _JUDGED: Final = "_body_guard_judged"
+
+#: The same, of a stream that nobody has looked into.
+_UNREAD: Final = "_body_guard_unread"
+
+_DESCRIBING: Final = frozenset({b"content-encoding", b"content-type"})
 
 
 def recall(
@@ -121,7 +139,15 @@ def recall(
         or (earlier.policy is not policy and earlier.policy != policy)
     ):
         return None
+    headers = request.headers.raw
+    if earlier.headers != headers and _described(earlier.headers) != _described(headers):
+        return None
     return earlier.report
+
+
+def _described(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
+    """Give what headers say a body is: how it is judged hangs on that."""
+    return [value for name, value in headers if name.lower() in _DESCRIBING]
 
 
 def remember(
@@ -141,8 +167,21 @@ def remember(
         bodies: What `peek` gives now, if that is known.
     """
     if type(request.stream) is library.ByteStream:
-        judged = _Judged(bodies or peek(request, library), policy, report)
+        bodies = bodies or peek(request, library)
+        judged = _Judged(bodies, request.headers.raw, policy, report)
         request.stream.__dict__[_JUDGED] = judged
+
+
+def recall_stream(request: Any) -> Report | None:
+    """Give the report of a stream that is not read, if it was told before."""
+    report: Report | None = getattr(request.stream, _UNREAD, None)
+    return report
+
+
+def remember_stream(request: Any, report: Report) -> None:
+    """Remember what was told of a stream that is not read; one that takes no mark is told again."""
+    with suppress(AttributeError):
+        setattr(request.stream, _UNREAD, report)
 
 
 def put(

@@ -60,6 +60,7 @@ class _Reading:
 
 def buffer(request: Any, library: Library, policy: Policy) -> None:
     """Read the body of a request into memory, up to ``policy.buffer`` bytes."""
+    __tracebackhide__ = True
     if not policy.buffer:
         return
     reading = _Reading(request, policy)
@@ -74,6 +75,7 @@ def buffer(request: Any, library: Library, policy: Policy) -> None:
 
 async def abuffer(request: Any, library: Library, policy: Policy) -> None:
     """Read the body of a request into memory, up to ``policy.buffer`` bytes."""
+    __tracebackhide__ = True
     if not policy.buffer:
         return
     reading = _Reading(request, policy)
@@ -96,6 +98,7 @@ def _begun(library: Any) -> tuple[type[Any], type[Any]]:
 
     class SyncBegun(Begun, library.SyncByteStream):  # type: ignore[misc]
         def __iter__(self) -> Iterator[bytes]:
+            __tracebackhide__ = True
             # Whoever iterates a second time gets what the stream itself says to that.
             chunks, self._chunks = self._chunks, []
             yield from chunks
@@ -106,6 +109,7 @@ def _begun(library: Any) -> tuple[type[Any], type[Any]]:
 
     class AsyncBegun(Begun, library.AsyncByteStream):  # type: ignore[misc]
         async def __aiter__(self) -> AsyncIterator[bytes]:
+            __tracebackhide__ = True
             chunks, self._chunks = self._chunks, []
             for chunk in chunks:
                 yield chunk

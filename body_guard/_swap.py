@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from body_guard._sdks import SDK
     from body_guard.core.policy import Policy
 
-__all__ = ["guard", "unguard"]
+__all__ = ["guard", "hold", "library_of", "release", "unguard"]
 
 _Client = TypeVar("_Client")
 
@@ -57,7 +57,7 @@ def guard(client: _Client, policy: Policy | None = None) -> _Client:
         _beneath.pop(client, None)  # the caller's from now on
         return client
     for beneath in http_clients(client, sdk):
-        _hold(beneath, client, policy)
+        hold(beneath, client, policy)
     if sdk.is_stainless:
         client.__class__ = _guarded_class(original, policy)
     return client
@@ -80,7 +80,7 @@ def unguard(client: _Client) -> _Client:
     sdk = sdk_of(original or type(client))
     if sdk is not None:
         for beneath in http_clients(client, sdk):
-            _release(beneath, client)
+            release(beneath, client)
     if original is not None:
         client.__class__ = original
     elif isinstance(client, ClientDoor):
@@ -98,16 +98,27 @@ def _swap(client: Any, original: type, policy: Policy) -> None:
         client.__class__ = _guarded_class(original, policy)
 
 
-def _hold(beneath: Any, client: Any, policy: Policy) -> None:
-    """Guard an HTTP client for a client of an SDK."""
+def hold(beneath: Any, client: Any, policy: Policy) -> None:
+    """Guard an HTTP client for who stands on it, unless it was guarded by whoever made it.
+
+    Args:
+        beneath: A client of httpx or httpx2.
+        client: A client of an SDK, or what guards litellm.
+        policy: What must not leave; instead of that of others who stand on it.
+    """
     if beneath not in _beneath and issubclass(type(beneath), ClientDoor):
-        return  # guarded by whoever made it
+        return
     _swap(beneath, _original(type(beneath)) or type(beneath), policy)
     _beneath.setdefault(beneath, WeakSet()).add(client)
 
 
-def _release(beneath: Any, client: Any) -> None:
-    """Give an HTTP client its class back, if it was guarded for this client and for no other."""
+def release(beneath: Any, client: Any) -> None:
+    """Give an HTTP client its class back, if it was guarded for this client and for no other.
+
+    Args:
+        beneath: As of `hold`, and so is the next; it is left alone where it was not held.
+        client: Who stood on it.
+    """
     holders = _beneath.get(beneath)
     if holders is not None:
         holders.discard(client)
@@ -159,20 +170,38 @@ def _of_sdk(original: Any, sdk: SDK, policy: Policy) -> dict[str, Any]:
         original.__init__(self, *args, **options)
         for beneath in http_clients(self, sdk):
             if not issubclass(type(beneath), ClientDoor):  # a copy may have been given its own
-                _hold(beneath, self, policy)
+                hold(beneath, self, policy)
+            elif beneath in _beneath:  # guarded for the client that this is a copy of
+                _beneath[beneath].add(self)
 
     return {"__init__": __init__, **methods(original, Guard(library, policy), sdk.name)}
 
 
-def _family(kind: type) -> tuple[Library, type[ClientDoor]]:
-    """Find the library that a client class is of, without importing one."""
+def library_of(kind: type) -> Library | None:
+    """Find the library that a class is of, a subclass of a user's included; none is imported.
+
+    Args:
+        kind: Any class.
+
+    Returns:
+        httpx or httpx2; None where it is of neither.
+    """
     for base in kind.__mro__:
         library: Any = sys.modules.get(base.__module__.partition(".")[0])
         if library is not None and library.__name__ in ("httpx", "httpx2"):
-            if issubclass(kind, library.Client):
-                return library, SyncClientDoor
-            if issubclass(kind, library.AsyncClient):
-                return library, AsyncClientDoor
+            found: Library = library
+            return found
+    return None
+
+
+def _family(kind: type) -> tuple[Library, type[ClientDoor]]:
+    """Find the library that a client class is of, and the door for it."""
+    library = library_of(kind)
+    if library is not None:
+        if issubclass(kind, library.Client):
+            return library, SyncClientDoor
+        if issubclass(kind, library.AsyncClient):
+            return library, AsyncClientDoor
     raise TypeError(
         "guard() takes an httpx or httpx2 Client or AsyncClient, or a client of "
         f"{', '.join(SDKS)}; not a {kind.__module__}.{kind.__qualname__}."

@@ -10,8 +10,9 @@ import pytest
 import body_guard
 from body_guard import BodyRejectedError, Policy, Rule
 from body_guard._guard import Guard
+from body_guard._request import destination
 
-from doors import Door, Wire, exchange
+from doors import FAMILIES, Door, Wire, exchange
 
 MINE = Rule("mine", keys=("mine",))
 OWN = Policy((MINE,))
@@ -135,3 +136,11 @@ def test_a_guard_for_a_host_that_is_known_early() -> None:
     assert guard.at("other.test") is guard
     assert guard.at("a.own.test").policy is OWN
     assert guard.policy is POLICY
+
+
+def test_the_base_url_of_an_sdk_may_be_of_the_other_library() -> None:
+    """An SDK on httpx2 that is given an httpx client keeps a URL of httpx2, and the reverse."""
+    for library in FAMILIES:
+        for other in FAMILIES:
+            base_url = other.library.URL("https://x.com/v1/")
+            assert destination(library.library, base_url, ("POST", "/chat"), {}) == "x.com"

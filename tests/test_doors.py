@@ -662,3 +662,87 @@ def test_what_was_found_in_the_fields_of_a_form_stays_in_its_report(door: Door) 
     assert report.findings == found.findings
     assert (report.judged, report.why_not_judged) == (False, "stream")
     assert reports == [report]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("Content-Type", "application/octet-stream", "application/json"),
+        ("Content-Encoding", "x-unknown", "identity"),
+    ],
+    ids=["type", "encoding"],
+)
+def test_what_a_body_is_said_to_be_may_change(
+    client_door: Door, wire: Wire, name: str, before: str, after: str
+) -> None:
+    """What was judged as one kind of body is judged again when it is called another."""
+
+    def act(client: Any) -> Any:
+        request = client.build_request("POST", URL, content=DIRTY, headers={name: before})
+        assert request.content == DIRTY
+        request.headers[name] = after
+        return client.send(request)
+
+    exchange(client_door, wire, act)
+    assert wire.body == CLEANED
+
+
+def test_a_patch_of_the_library_may_make_another_body(
+    family: Family, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes that the guard encoded are taken for judged only where they are what was built."""
+    original = family.library.Client.build_request
+
+    def build_request(self: Any, *args: Any, **options: Any) -> Any:
+        content = b'{"_sentry_trace":1,' + options["content"][1:]
+        return original(self, *args, **{**options, "content": content})
+
+    monkeypatch.setattr(family.library.Client, "build_request", build_request)
+    with family.guarded.GuardedClient(transport=family.library.MockTransport(wire)) as client:
+        client.post(URL, json={"a": 1})
+    assert wire.body == b'{"a":1}'
+
+
+def test_extensions_used_again_tell_of_another_stream(door: Door, wire: Wire) -> None:
+    """That a stream was told of is remembered by the stream: another one is told of too."""
+
+    def source() -> Any:
+        async def asynchronous() -> Any:
+            yield b"x"
+
+        return asynchronous() if door.is_async else iter([b"x"])
+
+    with body_guard.collect() as reports:
+        response = exchange(door, wire, lambda c: c.post(URL, content=source()))
+        extensions = response.request.extensions
+        exchange(door, wire, lambda c: c.post(URL, content=source(), extensions=extensions))
+    assert [report.why_not_judged for report in reports] == ["stream", "stream"]
+
+
+def test_a_stream_that_takes_no_mark(family: Family) -> None:
+    """A stream with slots is told of each time; it is sent all the same."""
+
+    class Slotted(family.library.SyncByteStream):  # type: ignore[name-defined,misc]
+        __slots__ = ()
+
+        def __setattr__(self, name: str, value: object) -> None:
+            raise AttributeError(name)
+
+    guard = body_guard._guard.Guard(family.library)
+    request = family.library.Request("POST", URL, stream=Slotted())
+    with body_guard.collect() as reports:
+        guard.judge(request)
+        guard.judge(request)
+    assert [report.why_not_judged for report in reports] == ["stream", "stream"]
+
+
+def test_found_after_a_stream_was_told_of(family: Family) -> None:
+    """What an SDK's door found in a form that is a stream already told of is told by itself."""
+    guard = body_guard._guard.Guard(family.library)
+    request = family.library.Request("POST", URL, data={"a": "1"}, files={"f": b"x"})
+    found = Report((body_guard.Finding("/x", "sentry", "remove"),), changed=True)
+    with body_guard.collect() as reports:
+        guard.judge(request)
+        guard.judge(request, found)
+    assert reports == [Report(judged=False, why_not_judged="stream"), found]
+    assert request.extensions["body_guard"].findings == found.findings

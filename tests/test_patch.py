@@ -75,7 +75,28 @@ class Calling:
         raise AssertionError("asked")
 
 
-LATER = {"closure": by_closure, "wraps": by_wraps, "partial": by_partial, "object": Calling}
+def by_global(beneath: Any) -> Any:
+    """Keep it as a module does whose function is the patch."""
+    scope = {"kept": beneath, "__name__": "theirs"}
+    exec("def wrapper(*args): return kept(*args) + 1", scope)
+    return scope["wrapper"]
+
+
+def by_nested_global(beneath: Any) -> Any:
+    scope = {"kept": beneath, "__name__": "theirs"}
+    exec("def call(*args): return (lambda: kept(*args))() + 1", scope)
+    exec("def wrapper(*args): return call(*args)", scope)
+    return scope["wrapper"]
+
+
+LATER = {
+    "closure": by_closure,
+    "wraps": by_wraps,
+    "partial": by_partial,
+    "object": Calling,
+    "global": by_global,
+    "global of a function within": by_nested_global,
+}
 
 
 @pytest.mark.parametrize("later", LATER.values(), ids=LATER)
@@ -104,6 +125,31 @@ def test_a_patch_that_knows_nothing_of_ours(owner: Any) -> None:
     patch.apply()
     assert owner().method(3) == -6
     assert not patch.lost
+
+
+@pytest.mark.parametrize("names", ["", "record"], ids=["not named", "our own record"])
+def test_what_is_no_lead(owner: Any, names: str) -> None:
+    """What else a patch's module holds says nothing of what it calls, nor does what holds ours."""
+    patch = patched()
+    patch.apply()
+    scope = {"kept": vars(owner)["method"], "record": patch, "__name__": "theirs"}
+    exec(f"def wrapper(self, value): return ({names or 'self'}, -value)[1]", scope)
+    owner.method = scope["wrapper"]
+    assert patch.lost
+
+
+def test_ours_is_given_back_after_it_was_lost(owner: Any) -> None:
+    """Where ours is back, put there by whoever had replaced it, the original comes back too."""
+    original = owner.method
+    patch = patched()
+    patch.apply()
+    ours = owner.method
+    owner.method = lambda self, value: -value
+    patch.restore()
+    owner.method = ours
+    patch.restore()
+    assert owner.method is original
+    assert not patch.applied
 
 
 def test_the_search_has_an_end(owner: Any, monkeypatch: pytest.MonkeyPatch) -> None:

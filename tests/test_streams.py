@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Iterator
+from traceback import walk_tb
 from typing import Any
 
 import anyio
@@ -215,3 +216,36 @@ def test_multipart_parts_on_request(door: Door, wire: Wire) -> None:
     assert DIRTY not in wire.body
     assert b"\x00_sentry_" in wire.body
     assert wire.requests[0].headers["content-length"] == str(len(wire.body))
+
+
+@pytest.mark.parametrize("buffered", [1000, 5], ids=["read whole", "begun"])
+def test_frames_that_hold_a_stream_are_hidden(door: Door, wire: Wire, buffered: int) -> None:
+    """A stream that fails leaves no frame of ours that holds what was read of it."""
+
+    class FailingError(Exception):
+        pass
+
+    def sync() -> Any:
+        yield b'{"a": "SECRET"}'
+        raise FailingError
+
+    async def asynchronous() -> Any:
+        yield b'{"a": "SECRET"}'
+        raise FailingError
+
+    content = asynchronous() if door.is_async else sync()
+    with pytest.raises(FailingError) as caught:
+        exchange(door, wire, lambda c: c.post(URL, content=content), Policy(buffer=buffered))
+    frames = [frame for frame, _ in walk_tb(caught.value.__traceback__)]
+    assert any(frame.f_code.co_filename.endswith("_streams.py") for frame in frames)
+    assert [frame.f_code.co_name for frame in frames if _holds(frame)] == []
+
+
+def _holds(frame: Any) -> bool:
+    """Tell whether Sentry would record the body in a frame of ours."""
+    ours = frame.f_globals.get("__name__", "").startswith("body_guard.")
+    return (
+        ours
+        and not frame.f_locals.get("__tracebackhide__")
+        and any("SECRET" in repr(value) for value in frame.f_locals.values())
+    )

@@ -134,3 +134,26 @@ def test_a_guarded_class_builds_guarded_clients(family: Family, wire: Wire) -> N
     again = type(client)(transport=family.library.MockTransport(wire))
     again.post(URL, json={"model": "m", "a": 1})
     assert wire.body == b'{"a":1}'
+
+
+def test_unguarding_in_the_middle_of_a_send(family: Family, wire: Wire) -> None:
+    """A stream that unguards the client while it is buffered: the request is judged and sent."""
+    client = family.library.Client(transport=family.library.MockTransport(wire))
+    body_guard.guard(client, Policy(buffer=100))
+
+    def source() -> Any:
+        body_guard.unguard(client)
+        yield b'{"_sentry_x": 1, "a": 1}'
+
+    client.post(URL, content=source())
+    assert wire.body == b'{ "a": 1}'
+
+
+def test_a_copy_over_a_guarded_client_of_its_own(family: Family) -> None:
+    """What was guarded by whoever made it stays so when the copy is unguarded."""
+    own = family.guarded.GuardedClient()
+    client = body_guard.guard(openai.OpenAI(api_key="k", base_url=URL), STRICT)
+    copy = client.copy(http_client=own)
+    assert type(own) is family.guarded.GuardedClient
+    body_guard.unguard(copy)
+    assert type(own) is family.guarded.GuardedClient

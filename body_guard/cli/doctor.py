@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-_DISTRIBUTIONS: Final = ("httpx", "litellm", "sentry-sdk", "openai", "anthropic")
+_DISTRIBUTIONS: Final = (
+    "httpx",
+    "httpx2",
+    "litellm",
+    "sentry-sdk",
+    "openai",
+    "anthropic",
+)
 
 #: By `sentry.status`: what it means, and what to do.
 _SENTRY: Final = {
@@ -32,6 +39,9 @@ _SENTRY: Final = {
     "absent": "Neither sentry-sdk's LiteLLM nor its Pydantic AI integration can be imported here; "
     "do nothing.",
 }
+
+#: What is shown where there is no litellm, and so nothing that could be hooked.
+_WITHOUT: Final = litellm.Coverage((litellm.Door("litellm", False, "not installed"),))
 
 #: A longer name goes on in a second line, that the reasons have room in 80 columns.
 _NAME_WIDTH: Final = 34
@@ -49,11 +59,12 @@ def run() -> int:
     keep_litellm_offline()
     coverage, unhooked = _coverage()
     state = _state()
-    console.print(
-        "What body_guard.integrations.litellm.install() hooks here: it was called in this process "
-        "to find out, and taken back.",
-        end="\n\n",
-    )
+    if coverage is not _WITHOUT:
+        console.print(
+            "What body_guard.integrations.litellm.install() hooks here: it was called in this "
+            "process to find out, and taken back.",
+            end="\n\n",
+        )
     table(console, ("door", "hooked", "why"), map(_row, coverage.doors))
     table(console, ("sentry-sdk", "what it means, and what to do"), [(state, _SENTRY[state])])
     table(console, ("distribution", "version"), _versions())
@@ -64,14 +75,15 @@ def run() -> int:
     if unhooked:
         console.print("Not hooked:", *unhooked, sep="\n")
         return 1
-    console.print("Every door that exists is hooked.")
+    if coverage is not _WITHOUT:
+        console.print("Every door that exists is hooked.")
     return 0
 
 
 def _coverage() -> tuple[litellm.Coverage, list[str]]:
     """Give the coverage with the guard installed, and the doors that exist and are not hooked."""
     if find_spec("litellm") is None:
-        return litellm.Coverage((litellm.Door("litellm", False, "not installed"),), ()), []
+        return _WITHOUT, []
     before = any(door.hooked for door in litellm.coverage().doors)
     try:
         if not before:

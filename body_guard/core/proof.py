@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import math
 import sys
-from itertools import repeat
 from typing import Any, Final, Literal
 
 __all__ = ["Proof", "proof_of"]
@@ -52,8 +51,6 @@ _HIGH: Final = 1e16
 #: that stands two thousand times, are a gigabyte.
 _LEAST: Final = -(2**64) + 1
 _GREATEST: Final = 2**64 - 1
-
-_NO_NAMES: Final = repeat("")  # of the elements of an array
 
 
 def _collector_tells() -> bool:

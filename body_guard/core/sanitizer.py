@@ -10,6 +10,7 @@ from body_guard.core.encode import DEEPEST, encode
 from body_guard.core.encodings import encoding_of
 from body_guard.core.errors import BodyLimitError, BodyRejectedError, GuardError
 from body_guard.core.forms import sanitize_form, sanitize_multipart
+from body_guard.core.leaves import Leaves
 from body_guard.core.media import media_of
 from body_guard.core.overview import Overview
 from body_guard.core.policy import DEFAULT, Policy
@@ -84,7 +85,8 @@ class Sanitizer:
         __tracebackhide__ = True
         if self._encoded_clean(value) is not None:
             return value, CLEAN
-        walked = self._prepared(value)
+        leaves = Leaves(self._prefilter, self.policy.max_bytes, stand_in=False)
+        walked = self._prepared(value, leaves)
         return walked.value, walked.report
 
     def encode(self, value: object) -> tuple[bytes, Report]:
@@ -126,13 +128,20 @@ class Sanitizer:
     def _encode_walked(self, value: object) -> tuple[bytes, Report]:
         __tracebackhide__ = True
         most = self.policy.max_bytes
+        # What looks at a body as a whole is to see no stubs; and what ``convert=`` does to the body
+        # while it is walked is to leave with it.
+        stand_in = self._overview is None and self.policy.convert is None
+        leaves = Leaves(self._prefilter, most, stand_in=stand_in)
         for tried in range(_MOST_TRIES):
-            prepared = self._prepared(value)
+            prepared = self._prepared(value, None if tried else leaves)
             report = prepared.report
             try:
                 # What is left is plain data more often than not; json has the last word.
                 proof = "" if tried else proof_of(prepared.value, most)
                 content = encode(prepared.value, proof)
+                whole = leaves.joined(content, prepared.stubs) if prepared.stubs else content
+                if whole is None:
+                    continue
                 break
             except RecursionError:
                 walked = self._walked(value)
@@ -142,12 +151,13 @@ class Sanitizer:
         else:
             # Not inside the handler: the errors of json carry the body.
             raise GuardError("the body kept changing while it was encoded")
-        if len(content) > most:
+        if len(whole) > most:
             raise _too_large(most, report)
-        # Another thread may have added a key since the walk; what is encoded is what counts.
+        # Another thread may have added a key since the walk; what is encoded is what counts. In the
+        # leaves nothing was found.
         if not self._prefilter.finds(content):
-            return content, report
-        content, late = self._sanitize_json(content, "json", prepared.replaced)
+            return whole, report
+        content, late = self._sanitize_json(whole, "json", prepared.replaced)
         return content, report + late
 
     def sanitize_bytes(
@@ -195,9 +205,11 @@ class Sanitizer:
             return clean, report
         return self._overlooked(clean, report, self._overview)
 
-    def _walked(self, value: object, *, for_encoder: bool = False) -> Walked:
+    def _walked(
+        self, value: object, *, for_encoder: bool = False, leaves: Leaves | None = None
+    ) -> Walked:
         __tracebackhide__ = True
-        walked = walk(value, self.policy, self._matcher, for_encoder=for_encoder)
+        walked = walk(value, self.policy, self._matcher, for_encoder=for_encoder, leaves=leaves)
         if walked.rejected:
             raise _rejected(walked.report)
         if self._overview is not None:
@@ -248,9 +260,9 @@ class Sanitizer:
             raise _rejected(report)
         return content, report
 
-    def _prepared(self, value: object) -> Walked:
+    def _prepared(self, value: object, leaves: Leaves | None) -> Walked:
         __tracebackhide__ = True
-        walked = self._walked(value, for_encoder=True)
+        walked = self._walked(value, for_encoder=True, leaves=leaves)
         if walked.depth > DEEPEST:
             raise _too_deep(walked)
         if walked.size > self.policy.max_bytes:

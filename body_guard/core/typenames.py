@@ -42,6 +42,8 @@ def _module(kind: type) -> str:
 
 
 def _safe(name: str) -> str:
+    if name.isascii() and len(name) <= _LONGEST:
+        return name
     return name[:_LONGEST].encode("ascii", "backslashreplace").decode("ascii")
 
 

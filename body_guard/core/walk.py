@@ -19,6 +19,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from body_guard.core.errors import BodyLimitError
+from body_guard.core.leaves import LEVELS, is_stub
 from body_guard.core.plaindata import HINT, is_plain_data
 from body_guard.core.replacement import spelled, stands, substitute
 from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
@@ -28,6 +29,7 @@ from body_guard.core.typenames import class_attribute, package, qualified_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from body_guard.core.leaves import Leaves
     from body_guard.core.policy import Policy
     from body_guard.core.rules import Matcher, Placed, Rule
 
@@ -108,6 +110,7 @@ class _Node:
         "position",
         "size",
         "source",
+        "stubs",
         "value",
     )
 
@@ -123,9 +126,10 @@ class _Node:
         self.odd_names = made_up  # whether two members may come out under one name
         self.marks: list[tuple[str, _Mark | _Node]] = []
         self.places = 0
+        self.stubs = 0  # that stand for leaves below, counted at each place
         self.size = 1  # of two brackets, and a comma behind each member but the last
         self.depth = 1
-        self.deepest: tuple[str, _Node] | None = None
+        self.deepest: tuple[str | int, _Node] | None = None
         self.open = True
         self.position = 0  # of the member whose container is being walked, and its name
         self.key: str | int = 0
@@ -147,14 +151,19 @@ class _Node:
 
     def adopt(self, position: int, key: str | int, child: _Node) -> None:
         """Take over what is known of a walked container that stands here."""
-        self.size = min(self.size + child.size, _COUNTED)
-        self.bind(child.bound)
+        self.size += child.size
+        if self.size > _COUNTED:
+            self.size = _COUNTED
+        if child.bound > self.bound:
+            self.bound = child.bound
+        if child.stubs:
+            self.stubs = min(self.stubs + child.stubs, _COUNTED)
         if child.places:
             self.marks.append((_token(key), child))
             self.places = min(self.places + child.places, _COUNTED)
         if child.depth >= self.depth:
             self.depth = child.depth + 1
-            self.deepest = (_token(key), child)
+            self.deepest = (key, child)
         item = self.items[position]
         if child.value is not (item if self.is_array else item[1]):
             self.edit(position, child.value)
@@ -174,26 +183,29 @@ class _Node:
         return [None if value is _GONE else value for value in values]
 
     def _rebuilt_object(self) -> dict[Any, object]:
+        if not self.odd_names:
+            return {key: value for key, _, value in self._kept()}
         rebuilt: dict[Any, object] = {}
-        for key, value in self._kept():
+        for key, _, value in self._kept():
             plain = _plain_key(key)
             rebuilt[_Twin(_sound(member_name(key) or "")) if plain in rebuilt else plain] = value
         return rebuilt
 
     def _report_duplicates(self) -> None:
         seen: set[str | None] = set()
-        for key, value in self._kept():
+        for key, item, value in self._kept():
             name = _sound(member_name(key) or "")
             if name in seen:
-                self.mark(name, _Mark("duplicate", "report", type(value)))
+                kind = type(item if is_stub(value) else value)
+                self.mark(name, _Mark("duplicate", "report", kind))
             seen.add(name)
 
-    def _kept(self) -> Iterator[tuple[Any, object]]:
+    def _kept(self) -> Iterator[tuple[Any, object, object]]:
         edits = self.edits or {}
         for position, (key, item) in enumerate(self.items):
             value = edits.get(position, item)
             if value is not _GONE:
-                yield key, value
+                yield key, item, value
 
 
 class _Twin(str):
@@ -213,12 +225,23 @@ class Walked:
         report: What was found.
         rejected: Whether the body as a whole may not leave.
         size: A lower bound of the encoded bytes, a shared container counted at each place.
-        depth: Levels of containers.
+        depth: Levels of containers, a leaf counted as one.
         nodes: Containers visited.
+        stubs: How many stubs of leaves there are in the value, a shared container's at each place.
         replaced: For each ``replace`` that was done, the name of its rule and the JSON text.
     """
 
-    __slots__ = ("_root", "depth", "nodes", "rejected", "replaced", "report", "size", "value")
+    __slots__ = (
+        "_root",
+        "depth",
+        "nodes",
+        "rejected",
+        "replaced",
+        "report",
+        "size",
+        "stubs",
+        "value",
+    )
 
     def __init__(
         self,
@@ -236,6 +259,7 @@ class Walked:
         self.size = root.size - 2
         self.depth = root.depth - 1
         self.nodes = nodes
+        self.stubs = root.stubs
         self.report = _report(root, changed)
 
     def then(self, later: Walked) -> Walked:
@@ -249,13 +273,20 @@ class Walked:
         tokens = []
         down = self._root.deepest
         while down is not None:
-            token, node = down
-            tokens.append(token)
+            key, node = down
+            tokens.append(_token(key))
             down = node.deepest
         return pointer(tokens[1:])
 
 
-def walk(value: object, policy: Policy, matcher: Matcher, *, for_encoder: bool = False) -> Walked:
+def walk(
+    value: object,
+    policy: Policy,
+    matcher: Matcher,
+    *,
+    for_encoder: bool = False,
+    leaves: Leaves | None = None,
+) -> Walked:
     """Walk a value and everything in it.
 
     Args:
@@ -264,6 +295,7 @@ def walk(value: object, policy: Policy, matcher: Matcher, *, for_encoder: bool =
         matcher: The policy's rules.
         for_encoder: Whether json will write the value. It asks a container of a foreign class for
             its items or its length by name, so each such container is replaced by a plain one.
+        leaves: Asked for containers that need not be walked, if there is someone to ask.
 
     Returns:
         The value less what may not leave. The caller's own objects are never changed.
@@ -274,7 +306,7 @@ def walk(value: object, policy: Policy, matcher: Matcher, *, for_encoder: bool =
         GuardError: The function of a rule that replaces failed.
     """
     __tracebackhide__ = True
-    return _Walk(policy, matcher, for_encoder).run(value)
+    return _Walk(policy, matcher, for_encoder, leaves).run(value)
 
 
 class _Walk:
@@ -285,6 +317,7 @@ class _Walk:
         "_bound",
         "_changed",
         "_for_encoder",
+        "_leaves",
         "_made_up",
         "_made_up_containers",
         "_matcher",
@@ -296,8 +329,11 @@ class _Walk:
         "_stack",
     )
 
-    def __init__(self, policy: Policy, matcher: Matcher, for_encoder: bool) -> None:
+    def __init__(
+        self, policy: Policy, matcher: Matcher, for_encoder: bool, leaves: Leaves | None
+    ) -> None:
         self._policy = policy
+        self._leaves = leaves
         self._for_encoder = for_encoder
         self._matcher = matcher
         self._nodes: dict[int, _Node] = {}
@@ -340,6 +376,9 @@ class _Walk:
         is_array = node.is_array
         matcher = self._matcher
         starts, short, names = matcher.starts, matcher.short, matcher.keys
+        # The body as a whole was looked at before it came here, and what holds but one thing too.
+        asks = 1 < len(self._stack) <= LEVELS and len(node.items) > 1
+        leaves = self._leaves if asks else None
         key: Any
         for position, item in node.pending:
             if is_array:
@@ -366,6 +405,11 @@ class _Walk:
             elif kind is dict or kind is list or kind is tuple:
                 known = nodes.get(id(item))
                 if known is None:
+                    if leaves is not None:
+                        size, value = leaves.take(item)
+                        if size:
+                            node.adopt(position, key, self._leaf(item, size, value))
+                            continue
                     return self._opened(node, position, key, _plain(item, kind))
                 child = self._known(node, position, key, known, kind)
                 if child is not None:
@@ -381,6 +425,15 @@ class _Walk:
                 if child is not None:
                     return child
         return None
+
+    def _leaf(self, item: object, size: int, value: object) -> _Node:
+        """Give the node of a container that need not be walked."""
+        leaf = self._nodes[id(item)] = _Node(item, True, [], made_up=False)
+        leaf.open = False
+        leaf.size = size
+        leaf.value = value
+        leaf.stubs = int(value is not item)
+        return leaf
 
     def _opened(self, node: _Node, position: int, key: str | int, child: _Node) -> _Node:
         node.position, node.key = position, key
@@ -763,12 +816,16 @@ def _report(root: _Node, changed: bool) -> Report:
     if not changed and not root.places:
         return CLEAN
     listing = Listing()
+    names: dict[int, str] = {}  # by the id of a type, which the marks keep alive
     for tokens, mark in _marked(root):
         if listing.full:
             break
         rule, action, kind, owner = mark
         hint = HINT if rule == "unserializable" and is_plain_data(kind) else ""
-        listing.add(tokens[1:], rule, action, qualified_name(kind), owner, hint)
+        name = names.get(id(kind))
+        if name is None:
+            name = names[id(kind)] = qualified_name(kind)
+        listing.add(tokens[1:], rule, action, name, owner, hint)
     findings = tuple(listing.findings)
     return Report(findings, changed, omitted=root.places - len(findings))
 

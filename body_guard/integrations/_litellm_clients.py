@@ -7,15 +7,15 @@ places where bodies are made.
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import httpx
 
 from body_guard._doors import ClientDoor
-from body_guard._swap import guard as guard_in_place
-from body_guard._swap import unguard
+from body_guard._swap import hold, release
 from body_guard.integrations._stainless import guard_of
 
 if TYPE_CHECKING:
@@ -35,8 +35,9 @@ class ClientNet:
 
     def __init__(self, current: Current) -> None:
         self._current = current
+        self._lock = threading.RLock()  # clients are made in any thread
         self._watched: WeakSet[Any] = WeakSet()
-        self._adopted: WeakSet[Any] = WeakSet()
+        self._adopted: WeakKeyDictionary[Any, type] = WeakKeyDictionary()  # the class it was given
 
     def watch(self, holder: Any) -> None:
         """Watch the client of one of litellm's handlers, of an SDK's client, or a client itself."""
@@ -46,39 +47,52 @@ class ClientNet:
             hook = self._judge_async
         elif issubclass(type(client), httpx.Client):
             hook = self._judge
-        if hook is not None and hook not in client.event_hooks["request"]:
-            client.event_hooks["request"].append(hook)
-            self._watched.add(client)
+        if hook is None:
+            return
+        with self._lock:
+            if self._current() is not None and hook not in client.event_hooks["request"]:
+                client.event_hooks["request"].append(hook)
+                self._watched.add(client)
 
     def adopt(self, session: Any) -> None:
-        """Guard a client that the user gave litellm, in place; a guarded one keeps its policy."""
-        guard = self._current()
-        if guard is None or not issubclass(type(session), (httpx.Client, httpx.AsyncClient)):
+        """Guard a client that the user gave litellm, in place; a guarded one keeps its policy.
+
+        So does one that the user has guarded since. The net's policy comes on top of that, and has
+        a report of its own.
+        """
+        if not issubclass(type(session), (httpx.Client, httpx.AsyncClient)):
             return
-        self.watch(session)
-        if session in self._adopted or not isinstance(session, ClientDoor):
-            guard_in_place(session, guard.policy)
-            self._adopted.add(session)
+        with self._lock:
+            guard = self._current()
+            if guard is None:
+                return
+            self.watch(session)
+            kind = type(session)
+            if not issubclass(kind, ClientDoor) or kind is self._adopted.get(session):
+                hold(session, self, guard.policy)
+                self._adopted[session] = type(session)
 
     def start(self, litellm: Any) -> None:
         """Watch the clients that litellm has made already."""
-        for name in ("client_session", "aclient_session"):
-            self.adopt(vars(litellm).get(name))
-        for session in list(self._adopted):  # with the policy of now
-            self.adopt(session)
-        for holder in _made_already(litellm):
-            self.watch(holder)
+        with self._lock:
+            for name in ("client_session", "aclient_session"):
+                self.adopt(vars(litellm).get(name))
+            for session in list(self._adopted):  # with the policy of now
+                self.adopt(session)
+            for holder in _made_already(litellm):
+                self.watch(holder)
 
     def stop(self) -> None:
         """Leave every client as it was found."""
-        for client in list(self._watched):
-            for hook in (self._judge, self._judge_async):
-                with suppress(ValueError):  # it has the other, or somebody took it out
-                    client.event_hooks["request"].remove(hook)
-        for session in list(self._adopted):
-            unguard(session)
-        self._watched.clear()
-        self._adopted.clear()
+        with self._lock:
+            for client in list(self._watched):
+                for hook in (self._judge, self._judge_async):
+                    with suppress(ValueError):  # it has the other, or somebody took it out
+                        client.event_hooks["request"].remove(hook)
+            for session in list(self._adopted):
+                release(session, self)
+            self._watched.clear()
+            self._adopted.clear()
 
     def __len__(self) -> int:
         return len(self._watched)

@@ -15,6 +15,7 @@ from body_guard.core.errors import BodyError
 from body_guard.integrations import openai
 from body_guard.integrations._encoding import encoded, prepared
 from body_guard.integrations._parts import policy_for
+from body_guard.integrations._stainless import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,9 +157,9 @@ def _form(guard: Guard, value: Any) -> Any:
         return value
     raw = {name: field for name, field in value.items() if type(field) is bytes}
     if not raw:
-        return prepared(guard, value)
+        return prepared(guard, value, text_of)
     rest = {name: field for name, field in value.items() if name not in raw}
-    cleaned = prepared(guard, rest)
+    cleaned = prepared(guard, rest, text_of)
     return value if cleaned is rest else {**cleaned, **raw}  # type: ignore[dict-item]
 
 

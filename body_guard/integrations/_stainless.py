@@ -12,7 +12,6 @@ what tells the SDK to leave a field out.
 from __future__ import annotations
 
 import inspect
-import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, time
@@ -28,6 +27,7 @@ from body_guard._guard import Guard
 from body_guard._patch import Hook
 from body_guard._reporting import deliver
 from body_guard._request import destination
+from body_guard._swap import library_of
 from body_guard.core.report import CLEAN
 from body_guard.integrations._encoding import encoded, pending, prepared
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Convert = Callable[[Any], object]
 
-__all__ = ["convert_of", "guard_of", "hooks", "methods"]
+__all__ = ["convert_of", "guard_of", "hooks", "methods", "text_of"]
 
 #: The fields of the options that become a body: the SDK merges the second into the first.
 _FIELDS: Final = ("json_data", "extra_json")
@@ -121,7 +121,7 @@ def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
 
 def guard_of(request: Any, guard: Guard) -> Guard:
     """Give the guard for the library that a request is of: some SDKs take httpx and httpx2."""
-    library: Any = sys.modules[type(request).__module__.partition(".")[0]]
+    library = library_of(type(request)) or guard.library
     return guard if library is guard.library else Guard(library, guard.policy)
 
 
@@ -235,7 +235,7 @@ def _clean(guard: Guard, options: Any, sdk: str) -> None:
     __tracebackhide__ = True
     if options.method.lower() == "get":
         return
-    convert = _text if options.files else convert_of(sdk)
+    convert = text_of if options.files else convert_of(sdk)
     for name, value in zip(_FIELDS, _values(options), strict=True):
         if value is None or issubclass(type(value), (bytes, bytearray, *_left_out(sdk))):
             continue
@@ -262,8 +262,15 @@ def _given(guard: Guard, value: Any, convert: Convert | None, left_out: tuple[ty
     }
 
 
-def _text(value: Any) -> str:
-    """Write what has a text of its own as a form does; of all else it would write the repr."""
+def text_of(value: Any) -> str:
+    """Write what has a text of its own as a form does; of all else it would write the repr.
+
+    Args:
+        value: What JSON does not know.
+
+    Raises:
+        TypeError: It has none.
+    """
     if issubclass(type(value), _TEXTS):
         return str(value)
     raise TypeError

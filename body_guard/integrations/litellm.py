@@ -66,6 +66,8 @@ def install(policy: Policy | None = None) -> None:
     It can be called at any time, from any thread: before or after the first call, another
     library's patches, or litellm's own lazy imports. Again with the same policy it does nothing
     but guard what is new (a ``client_session`` set since); with another policy, that one counts.
+    A session or an SDK's client that has a guard of its own keeps it, and this policy comes on top:
+    where the two differ, a request has more than one report.
 
     Args:
         policy: What must not leave; the default policy when None.

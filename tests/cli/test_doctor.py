@@ -178,6 +178,8 @@ def test_without_litellm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 0
     assert ["litellm", "no", "not installed"] in rows(result)
     assert "what goes past every door" not in result.stdout
+    assert "install()" not in result.stdout.partition("sentry-sdk")[0]
+    assert ALL_HOOKED not in result.stdout
 
 
 def test_there_is_a_sentence_for_each_status() -> None:
@@ -204,7 +206,7 @@ def test_an_unfixed_sentry_is_told_what_to_do() -> None:
 def test_versions_are_shown() -> None:
     """Each distribution stands beside its version."""
     shown = rows(run())
-    for name in ("httpx", "litellm", "sentry-sdk", "openai"):
+    for name in ("httpx", "httpx2", "litellm", "sentry-sdk", "openai"):
         assert [name, version(name)] in shown
 
 
@@ -216,7 +218,7 @@ def test_a_distribution_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(doctor, "version", absent)
     shown = rows(run())
-    for name in ("httpx", "litellm", "sentry-sdk", "openai", "anthropic"):
+    for name in ("httpx", "httpx2", "litellm", "sentry-sdk", "openai", "anthropic"):
         assert [name, "not installed"] in shown
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 import json
 import math
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import litellm
+import openai
 import pytest
 from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
@@ -441,6 +444,19 @@ def test_json_and_forms_are_cleaned_wherever_they_stand(
 
 
 @HANDLERS
+def test_what_a_form_can_say_stays(
+    kind: Any, provider: LLMProvider, loop: Any, installed: Any
+) -> None:
+    """Dates and the like are written as httpx writes them, in lists too; objects are not."""
+    fields = {"day": DAY, "at": [datetime.time(1, 2), object()], "u": uuid.UUID(int=1)}
+    price = {"price": decimal.Decimal("1.10"), "_sentry_day": DAY, "live": object()}
+    post(kind(), loop, provider.url, data={**fields, **price})
+    assert provider.bodies == [
+        b"day=2026-11-22&at=01%3A02%3A00&at=&u=00000000-0000-0000-0000-000000000001&price=1.10"
+    ]
+
+
+@HANDLERS
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
 def test_the_other_methods(
     kind: Any, method: str, provider: LLMProvider, loop: Any, installed: Any
@@ -595,7 +611,10 @@ def test_a_guarded_session_keeps_its_own_policy(
         monkeypatch.setattr(litellm, "client_session", session)
         integration.install()
         options = call_named("openai").arguments(provider.url)
-        litellm.completion(**options, extra_body={"_sentry_x": "s", "mine": 1, "kept": 2})
+        with body_guard.collect() as reports:
+            litellm.completion(**options, extra_body={"_sentry_x": "s", "mine": 1, "kept": 2})
+        told = [finding.path for report in reports for finding in report.findings]
+        assert sorted(told) == ["/_sentry_x", "/mine"]
         sent = json.loads(provider.bodies[0])
         assert sent["kept"] == 2
         assert not {"_sentry_x", "mine"} & sent.keys()
@@ -603,6 +622,58 @@ def test_a_guarded_session_keeps_its_own_policy(
         assert type(session) is body_guard.GuardedClient
         assert session._body_guard.policy == own
     litellm.in_memory_llm_clients_cache.flush_cache()
+
+
+KEEP = Policy((Rule("keep", keys=("keep",)),))
+
+
+@pytest.mark.parametrize("policy", [KEEP, Policy()], ids=["another", "the same"])
+def test_a_session_that_the_user_guards_later_is_the_users(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second install() does not override its policy, and uninstall() does not strip it."""
+    with httpx.Client() as session:
+        monkeypatch.setattr(litellm, "client_session", session)
+        integration.install()
+        body_guard.guard(session, policy)
+        integration.install(Policy((Rule("mine", keys=("mine",)),)))
+        assert session.build_request("POST", "http://x", json=THREE).content == LEFT[policy]
+        integration.uninstall()
+        assert session.build_request("POST", "http://x", json=THREE).content == LEFT[policy]
+        assert session.event_hooks["request"] == []
+
+
+THREE = {"keep": 1, "mine": 2, "_sentry_x": 3}
+LEFT = {KEEP: b'{"mine":2,"_sentry_x":3}', Policy(): b'{"keep":1,"mine":2}'}
+
+
+def test_a_session_beneath_a_guarded_client_of_an_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guarded for litellm and for the SDK's client, it is given back with the last of the two."""
+    with httpx.Client() as session:
+        monkeypatch.setattr(litellm, "client_session", session)
+        integration.install()
+        client = body_guard.guard(openai.OpenAI(api_key="k", http_client=session), KEEP)
+        integration.install()
+        assert session.build_request("POST", "http://x", json=THREE).content == LEFT[KEEP]
+        integration.uninstall()
+        assert session.build_request("POST", "http://x", json=THREE).content == LEFT[KEEP]
+        body_guard.unguard(client)
+        assert type(session) is httpx.Client
+
+
+def test_a_session_follows_the_policy_of_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is guarded for litellm alone, and again where the user unguarded it meanwhile."""
+    with httpx.Client() as session:
+        monkeypatch.setattr(litellm, "client_session", session)
+        integration.install()
+        assert session.build_request("POST", "http://x", json=THREE).content == LEFT[Policy()]
+        integration.install(KEEP)
+        assert session.build_request("POST", "http://x", json=THREE).content == LEFT[KEEP]
+        body_guard.unguard(session)
+        integration.install()
+        assert session.build_request("POST", "http://x", json=THREE).content == LEFT[Policy()]
+        integration.uninstall()
+        assert type(session) is httpx.Client
 
 
 def test_a_session_that_is_no_client_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

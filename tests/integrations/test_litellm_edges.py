@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 import httpx
 import litellm
@@ -71,6 +75,67 @@ def test_a_net_without_a_guard_lets_pass() -> None:
     assert request.content == b'{"_sentry_x":1}'
     ClientNet(lambda: Guard(httpx))._judge(request)
     assert request.content == b"{}"
+
+
+def test_a_session_is_left_alone_without_a_guard() -> None:
+    """What comes by while uninstall() is at work is neither guarded nor watched."""
+    net = ClientNet(lambda: None)
+    with httpx.Client() as session:
+        net.adopt(session)
+        assert type(session) is httpx.Client
+        assert session.event_hooks["request"] == []
+
+
+class Meeting(httpx.Client):
+    """Two threads that ask for its hooks at one time meet; one alone goes on after a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.barrier = threading.Barrier(2)
+
+    @property
+    def event_hooks(self) -> Any:
+        with suppress(threading.BrokenBarrierError):
+            self.barrier.wait(0.2)
+        return self._event_hooks
+
+
+def test_threads_that_watch_one_client() -> None:
+    """It gets one hook."""
+    net = ClientNet(lambda: Guard(httpx))
+    with Meeting() as client:
+        threads = [threading.Thread(target=net.watch, args=(client,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert client._event_hooks["request"] == [net._judge]
+
+
+class Interrupted(WeakSet[Any]):
+    """Where it is gone through, another thread has its turn, if it can."""
+
+    other: threading.Thread
+
+    def __iter__(self) -> Iterator[Any]:
+        for each in super().__iter__():
+            self.other.start()
+            self.other.join(0.2)
+            yield each
+
+
+def test_a_client_made_while_the_net_is_taken_in() -> None:
+    """uninstall() takes the hooks out all the same, and what comes after it adds none."""
+    guard: list[Any] = [Guard(httpx)]
+    net = ClientNet(lambda: guard[0])
+    with httpx.Client() as early, httpx.Client() as late:
+        net.watch(early)
+        net._watched = Interrupted(net._watched)
+        net._watched.other = threading.Thread(target=net.watch, args=(late,))
+        guard[0] = None
+        net.stop()
+        net._watched.other.join()
+        assert early.event_hooks["request"] == late.event_hooks["request"] == []
 
 
 def test_handlers_made_without_a_guard_are_not_watched() -> None:

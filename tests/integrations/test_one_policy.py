@@ -121,6 +121,19 @@ def _sdk_installed(url: str, file: Path, loop: Any) -> None:
         client.chat.completions.create(model="m", messages=MESSAGES, extra_body=EXTRA)  # type: ignore[arg-type]
 
 
+def _both(url: str, file: Path, loop: Any) -> None:
+    integration.install(Policy.load(file))
+    _sdk(url, file, loop)
+
+
+def _beneath(url: str, file: Path, loop: Any) -> None:
+    """As what litellm's users set as its ``client_session``."""
+    integration.install(Policy.load(file))
+    http = body_guard.GuardedClient(policy=Policy.load(file))
+    with openai.OpenAI(api_key="k", base_url=f"{url}/v1", http_client=http) as client:
+        client.chat.completions.create(model="m", messages=MESSAGES, extra_body=EXTRA)  # type: ignore[arg-type]
+
+
 def _litellm(name: str, form: str) -> Door:
     def call(url: str, file: Path, loop: Any) -> None:
         integration.install(Policy.load(file))
@@ -164,6 +177,8 @@ DOORS: dict[str, tuple[Door, bool]] = {
     "body_guard.install()": (_installed, True),
     "guard(openai.OpenAI())": (_sdk, True),
     "litellm.install(), openai": (_sdk_installed, True),
+    "litellm.install(), guard(openai.OpenAI())": (_both, True),
+    "litellm.install(), openai over a GuardedClient": (_beneath, True),
     "litellm, openai": (_litellm("openai", "sync"), True),
     "litellm, openai, async": (_litellm("openai", "async"), True),
     "litellm, vllm": (_litellm("vllm", "sync"), False),

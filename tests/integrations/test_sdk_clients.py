@@ -256,6 +256,24 @@ def test_copies_are_guarded(row: Row, provider: LLMProvider) -> None:
         assert b"strict" not in body
 
 
+@each_stainless
+def test_a_copy_outlives_the_guard_of_its_original(row: Row, provider: LLMProvider) -> None:
+    """The HTTP client that both stand on is given back with the last of them."""
+
+    def act(client: Any) -> Steps:
+        http = row.beneath(client)
+        kind = type(http)
+        body_guard.guard(client)
+        again = client.with_options(timeout=3)
+        body_guard.unguard(client)
+        assert isinstance(http, ClientDoor)
+        body_guard.unguard(again)
+        assert type(http) is kind
+        yield None
+
+    row.run(act, provider.url)
+
+
 @each
 def test_unguard_restores_exactly(row: Row, provider: LLMProvider) -> None:
     """Classes, attributes and HTTP clients are what they were; guarding keeps class and name."""
@@ -632,6 +650,25 @@ def test_openai_takes_both_families(row: Row, name: str, provider: LLMProvider) 
     row.act(make, act)
     assert [json.loads(body)["a"] for body in provider.bodies] == [1, 1]
     assert not any(b"_sentry_" in body or b"live" in body for body in provider.bodies)
+
+
+@each_plain
+def test_requests_of_a_users_own_class(row: Row, provider: LLMProvider) -> None:
+    """A user's HTTP client may build a subclass of its library's Request."""
+    kind = row.library.AsyncClient if row.is_async else row.library.Client
+
+    class Mine(kind):  # type: ignore[misc, valid-type]
+        def build_request(self, *args: Any, **options: Any) -> Any:
+            request = super().build_request(*args, **options)
+            request.__class__ = type("Mine", (type(request),), {"__module__": __name__})
+            return request
+
+    def act(client: Any) -> Steps:
+        body_guard.guard(client)
+        yield row.call(client, {"live": object(), "_sentry_x": 1, "a": 1})
+
+    row.act(lambda: row.with_http(provider.url, Mine()), act)
+    assert sent(provider) == {"a": 1}
 
 
 @each_plain
