@@ -129,7 +129,7 @@ class _Reader:
     def _presets(self, names: Any, place: str) -> list[Rule]:
         place = _at(place, "presets")
         rules: list[Rule] = []
-        for name in self._strings(names, place):
+        for name in dict.fromkeys(self._strings(names, place)):
             try:
                 rules += preset(name)
             except PolicyError as error:

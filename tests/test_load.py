@@ -68,6 +68,10 @@ FILES: dict[str, tuple[str, Policy]] = {
     "rules": (RULE, Policy((OURS,))),
     "no rules": ("rules = []", Policy(())),
     "presets": ('presets = ["litellm"]', Policy(preset("litellm"))),
+    "a preset twice": (
+        'presets = ["sentry", "litellm", "sentry"]',
+        Policy((*preset("sentry"), *preset("litellm"))),
+    ),
     "presets and rules": (f'presets = ["sentry"]\n{RULE}', Policy((*preset("sentry"), OURS))),
     "hosts": (
         """

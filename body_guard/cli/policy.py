@@ -10,9 +10,13 @@ from body_guard.core.errors import PolicyError
 from body_guard.core.policy import Policy
 from body_guard.core.presets import SENTRY
 from body_guard.core.rules import Matcher
+from body_guard.core.schema import schema_of
+from body_guard.core.scopes import parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from body_guard.core.rules import Rule
 
 __all__ = ["policy"]
 
@@ -51,8 +55,9 @@ def check(file: str) -> None:
 def explain(file: str, pointer: str, host: str) -> None:
     """Say which rule of the policy in FILE would fire at POINTER, and why, and why no other.
 
-    POINTER is an RFC 6901 pointer of a member: /metadata/x. The exit code is 0 when it is one and
-    the policy makes sense, whether a rule fires or not.
+    POINTER is an RFC 6901 pointer of a member: /metadata/x. Where it stands in something that goes,
+    that is told instead. The exit code is 0 when it is a pointer and the policy makes sense,
+    whether a rule fires or not.
     """
     asked = _loaded(file).for_host(host)
     try:
@@ -60,14 +65,50 @@ def explain(file: str, pointer: str, host: str) -> None:
     except ValueError as error:
         raise click.UsageError(f"{pointer!r} is no pointer: {error}.") from None
     audit = ", in an audit only in the report" if asked.mode == "audit" else ""
-    fires = [row.rule for row in judged if row.fires]
-    for rule in fires:
+    fires = _fires_first(asked, pointer)
+    for place, rule, when in fires:
         whose = f", of {rule.owner}" if rule.owner else ""
-        click.echo(f"rule {rule.name} {_WOULD[rule.action]} {pointer}{whose}{audit}")
+        inside = "" if place == pointer else f", with {pointer} in it"
+        click.echo(f"rule {rule.name} {_WOULD[rule.action]} {place}{inside}{whose}{when}{audit}")
     if not fires:
         click.echo(f"no rule fires at {pointer} by its name")
     for row in judged:
         click.echo(f"  {row.rule.name}: {'fires' if row.fires else 'no'}, {row.why}")
+
+
+def _fires_first(asked: Policy, pointer: str) -> list[tuple[str, Rule, str]]:
+    """Give what fires at a place, or at the outermost that takes it along: where, and when."""
+    tokens = pointer.split("/")
+    for length in range(2, len(tokens)):
+        place = "/".join(tokens[:length])
+        taking = [(place, *told) for told in _fires(asked, place) if told[0].action != "report"]
+        if taking:
+            return taking
+    return [(pointer, *told) for told in _fires(asked, pointer)]
+
+
+def _fires(asked: Policy, place: str) -> Iterator[tuple[Rule, str]]:
+    """Give the rule that fires at a place, then the schema's; and in which bodies, if not all."""
+    for row in Matcher(asked.rules).explain(place):
+        if row.fires:
+            yield row.rule, ""
+            if row.rule.action in ("remove", "reject"):
+                return
+    if asked.schema is None:
+        return
+    schema = schema_of(asked.schema)
+    body: object = None
+    for token in reversed(parts(place)):
+        body = [body] if token.isdecimal() else {token: body}
+    if not isinstance(body, dict):
+        return
+    found: dict[str, Rule] = {}
+    for shape in schema.shapes:
+        rules = schema.strangers({shape: None, **body}, asked.schema_action)
+        found.update((shape, row.rule) for row in Matcher(rules).explain(place) if row.fires)
+    if found:
+        some = len(found) < len(schema.shapes)
+        yield next(iter(found.values())), f", in a body with {' or '.join(found)}" if some else ""
 
 
 def _loaded(file: str) -> Policy:
@@ -81,5 +122,9 @@ def _summary(policy: Policy) -> Iterator[str]:
     yield f"  mode: {policy.mode}"
     rules = [f"{rule.name} ({rule.action})" for rule in policy.rules]
     yield f"  rules: {', '.join(rules) or 'none'}"
+    if policy.schema is not None:
+        yield f"  schema: {policy.schema} ({policy.schema_action})"
+    if policy.stringified != "off":
+        yield f"  stringified: {policy.stringified}"
     if not set(SENTRY) & set(policy.rules):
         yield '  the preset sentry is not among them; presets = ["sentry"] adds it'

@@ -27,13 +27,18 @@ class Overview:
 
     Args:
         policy: With ``schema`` or ``stringified``.
+
+    Attributes:
+        only_reports: Whether it takes and refuses nothing.
     """
 
-    __slots__ = ("_policy", "_schema")
+    __slots__ = ("_policy", "_schema", "only_reports")
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._schema = None if policy.schema is None else schema_of(policy.schema)
+        takes = policy.schema is not None and policy.schema_action != "report"
+        self.only_reports = not takes and policy.stringified != "reject"
 
     def of_value(self, value: object) -> tuple[tuple[Rule, ...], Report]:
         """Look at a value that json can write.
@@ -60,14 +65,16 @@ class Overview:
             return False
         return self._schema is None or not self._schema.strangers(value, "report")
 
+    def concerns(self, text: bytes) -> bool:
+        """Tell whether JSON text has to be parsed: at the speed of a search."""
+        return self._schema is not None or may_hold(text)
+
     def of_text(self, text: bytes) -> tuple[tuple[Rule, ...], Report]:
-        """Look at JSON text in UTF-8, without a byte order mark; find nothing in what is no JSON.
+        """Look at JSON text in UTF-8, without a byte order mark; in what is no JSON, find none.
 
         Raises:
             RecursionError: It is nested too deeply.
         """
-        if self._schema is None and not may_hold(text):
-            return (), CLEAN
         try:
             value = parsed(text)
         except ValueError:  # also lines of JSON, and what only looked like it

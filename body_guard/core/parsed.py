@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final
+
+from body_guard.core.encode import DEEPEST
+from body_guard.core.walk import member_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["Members", "members", "parsed"]
+
+#: Brackets as steps down and up, in signed bytes; and what is none.
+_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_STEPS: Final = bytes({*range(256)} - {*b"[{]}"})
 
 
 class Members:
@@ -20,12 +28,15 @@ class Members:
         self.pairs = pairs
 
 
-def members(value: object) -> Iterable[tuple[Any, Any]]:
-    """Give the members of an object, as it was parsed or as a value has it; of others, none."""
+def members(value: object) -> Iterable[tuple[str, Any]]:
+    """Give the members of an object, by the names that json writes; of what is none, nothing."""
     if type(value) is Members:
         return value.pairs
     if issubclass(type(value), dict):
-        return dict.copy(value).items()  # type: ignore[arg-type]  # another thread may be adding
+        # A copy: another thread may be adding.
+        pairs: Iterable[tuple[Any, Any]] = dict.copy(value).items()  # type: ignore[arg-type]
+        named = ((key if type(key) is str else member_name(key), item) for key, item in pairs)
+        return [(name, item) for name, item in named if name is not None]
     return ()
 
 
@@ -42,6 +53,9 @@ def parsed(text: bytes) -> object:
         ValueError: It is no JSON. The error holds the text: let it go no further.
         RecursionError: It is nested too deeply.
     """
+    # With a raised recursion limit json runs off the end of the stack, and the process dies.
+    if text.count(b"[") + text.count(b"{") > DEEPEST and _levels(text) > DEEPEST:
+        raise RecursionError
     # A number may have more digits than int() takes; what it is does not matter here.
     return json.loads(
         text.decode("utf-8", "replace"),
@@ -49,6 +63,13 @@ def parsed(text: bytes) -> object:
         parse_int=_nothing,
         parse_float=_nothing,
     )
+
+
+def _levels(text: bytes) -> int:
+    """Give how deep JSON text goes down; of what is no JSON, as far as it is, at least."""
+    outside = text.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
+    steps = b"".join(outside).translate(_STEPS, _NO_STEPS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0)
 
 
 def _nothing(_: str) -> None:

@@ -47,6 +47,11 @@ _CROWD: Final = 4096
 _LOW: Final = 1e-4
 _HIGH: Final = 1e16
 
+#: Other ints are for a walk, which counts their digits: a thousand of six hundred, in one list
+#: that stands two thousand times, are a gigabyte.
+_LEAST: Final = -(2**64) + 1
+_GREATEST: Final = 2**64 - 1
+
 
 def _collector_tells() -> bool:
     """Tell whether the collector tells what containers hold, as CPython's does.
@@ -141,7 +146,10 @@ def proof_of(value: object, most: int) -> Proof:
                         elif kind is float:
                             if not _LOW <= abs(item) < _HIGH and item:
                                 odd.append(item)
-                        elif kind is not int and kind is not bool and item is not None:
+                        elif kind is int:
+                            if not _LEAST <= item <= _GREATEST:
+                                return ""
+                        elif kind is not bool and item is not None:
                             return ""
             except (RuntimeError, ValueError):  # another thread changed the size of a dict
                 return ""
@@ -210,6 +218,12 @@ def _look_at(members: list[Any] | tuple[Any, ...], below: list[Any], odd: list[f
             odd += [item for item in floats if not _LOW <= abs(item) < _HIGH and item]
         if not rest:
             return 0
+    elif members and type(members[0]) is int:
+        ints = [item for item in rest if type(item) is int]
+        if min(ints) < _LEAST or max(ints) > _GREATEST:
+            return math.inf
+        if len(ints) == len(rest):
+            return 0
     others = [item for item in rest if type(item) is not str]
     if len(others) < len(rest):
         size = sum(map(len, [item for item in rest if type(item) is str] if others else rest))
@@ -226,6 +240,9 @@ def _look_at(members: list[Any] | tuple[Any, ...], below: list[Any], odd: list[f
         elif kind is float:
             if not _LOW <= abs(item) < _HIGH and item:
                 odd.append(item)
-        elif kind is not int and kind is not bool and kind is not dict and item is not None:
+        elif kind is int:
+            if not _LEAST <= item <= _GREATEST:
+                return math.inf
+        elif kind is not bool and kind is not dict and item is not None:
             return math.inf
     return size

@@ -217,7 +217,7 @@ class Sanitizer:
             if rules:
                 walked = walked.then(walk(walked.value, self.policy, Matcher(rules)))
             walked.report += report
-            if _rejects(walked.report):
+            if walked.rejected or _rejects(walked.report):
                 raise _rejected(walked.report)
         return walked
 
@@ -226,12 +226,14 @@ class Sanitizer:
     ) -> tuple[bytes, Report]:
         """Do for bytes what the overview asks for."""
         __tracebackhide__ = True
-        if len(content) > self.policy.max_bytes:
-            if self.policy.on_limit == "send":
-                return content, report + not_judged("larger than max_bytes")
-            raise _too_large(self.policy.max_bytes)
         encoding = encoding_of(content)
         text = encoding.to_utf8(content)
+        if not overview.concerns(text):
+            return content, report
+        if len(content) > self.policy.max_bytes:
+            if self.policy.on_limit == "send" or overview.only_reports:
+                return content, report + not_judged("larger than max_bytes")
+            raise _too_large(self.policy.max_bytes)
         in_utf8 = text is content
         start = len(encoding.mark) if in_utf8 else 0
         too_deep = False
@@ -239,9 +241,11 @@ class Sanitizer:
             rules, found = overview.of_text(text[start:])
         except RecursionError:
             too_deep = True
+        if too_deep and overview.only_reports:
+            return content, report + not_judged("nested too deeply")
         if too_deep:  # not inside the handler: the error's frames hold the body
             raise BodyLimitError(
-                "The body was not sent: it is nested too deeply to be compared with a schema.",
+                "The body was not sent: it is nested too deeply to be judged as a whole.",
                 report + Report((Finding("", "depth", "reject"),)),
             )
         if rules:
@@ -341,7 +345,8 @@ def _rejects(report: Report) -> bool:
 
 def _rejected(report: Report) -> BodyRejectedError:
     refusing = [finding for finding in report.findings if finding.action == "reject"]
-    return BodyRejectedError(f"The body was not sent: {told(refusing)} may not leave.", report)
+    what = told(refusing) or "a place that is counted and not listed"
+    return BodyRejectedError(f"The body was not sent: {what} may not leave.", report)
 
 
 def _too_deep(walked: Walked) -> BodyLimitError:

@@ -70,7 +70,7 @@ class Schema:
             A rule for each place (root, metadata, the elements of a list) that has some; so a
             body of known members costs no more than a look at their names.
         """
-        root = _named(body)
+        root = [*members(body)]
         told_by = [(name, self.shapes[name]) for name, _ in root if name in self.shapes]
         if not told_by:
             return ()
@@ -82,7 +82,8 @@ class Schema:
         for list_name, shape in told_by:
             if shape.element:
                 lists = [value for name, value in root if name == list_name]
-                elements = [item for one in lists if isinstance(one, list | tuple) for item in one]
+                listed = [one for one in lists if issubclass(type(one), (list, tuple))]
+                elements = [item for one in listed for item in one]
                 places[f"/{list_name}/*"] = _names(elements) - shape.element
         return tuple(
             Rule(
@@ -97,12 +98,8 @@ class Schema:
         )
 
 
-def _named(value: object) -> list[tuple[str, object]]:
-    return [(name, member) for name, member in members(value) if isinstance(name, str)]
-
-
 def _names(values: Iterable[object]) -> set[str]:
-    return {name for value in values for name, _ in _named(value)}
+    return {name for value in values for name, _ in members(value)}
 
 
 def schema_of(provider: Provider) -> Schema:

@@ -29,10 +29,16 @@ def qualified_name(kind: type) -> str:
         For example ``"sentry_sdk.tracing.Span"``; for a builtin ``"builtins.set"``.
     """
     name: str = str.__str__(_QUALNAME(kind))
-    module = _MODULE(kind)
-    if type(module) is str:
-        name = f"{module}.{name}"
-    return _safe(name)
+    module = _module(kind)
+    return _safe(f"{module}.{name}" if module else name)
+
+
+def _module(kind: type) -> str:
+    try:
+        module = _MODULE(kind)
+    except AttributeError:  # where code that has no __name__ defined it, as under a bare exec()
+        return ""
+    return module if type(module) is str else ""
 
 
 def _safe(name: str) -> str:
@@ -43,10 +49,8 @@ def _safe(name: str) -> str:
 
 def package(kind: type) -> str:
     """Give the top-level package that a type was defined in; ``""`` for a builtin."""
-    module = _MODULE(kind)
-    if type(module) is not str or module == "builtins":
-        return ""
-    return _safe(module.partition(".")[0])
+    module = _module(kind)
+    return "" if module == "builtins" else _safe(module.partition(".")[0])
 
 
 def lineage(kind: type) -> tuple[type, ...]:

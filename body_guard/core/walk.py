@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from body_guard.core.policy import Policy
     from body_guard.core.rules import Matcher, Placed, Rule
 
-__all__ = ["Walked", "encodable", "walk"]
+__all__ = ["Walked", "encodable", "member_name", "walk"]
 
 #: How many items strangers may make up in one walk: an ``__iter__`` or a ``convert=`` that gives
 #: ever new containers ends here. What the caller built itself is in memory already and is free.
@@ -188,13 +188,13 @@ class _Node:
         rebuilt: dict[Any, object] = {}
         for key, _, value in self._kept():
             plain = _plain_key(key)
-            rebuilt[_Twin(_sound(_member_name(key) or "")) if plain in rebuilt else plain] = value
+            rebuilt[_Twin(_sound(member_name(key) or "")) if plain in rebuilt else plain] = value
         return rebuilt
 
     def _report_duplicates(self) -> None:
         seen: set[str | None] = set()
         for key, item, value in self._kept():
-            name = _sound(_member_name(key) or "")
+            name = _sound(member_name(key) or "")
             if name in seen:
                 kind = type(item if is_stub(value) else value)
                 self.mark(name, _Mark("duplicate", "report", kind))
@@ -417,7 +417,7 @@ class _Walk:
             elif item is None or kind is bool:
                 node.size += 4
             elif kind is int and -_SURELY_WRITABLE < item < _SURELY_WRITABLE:
-                node.size += 1
+                node.size += item.bit_length() // 4 or 1  # fewer than its digits
             elif kind is float and math.isfinite(item):
                 node.size += 3
             else:
@@ -501,7 +501,7 @@ class _Walk:
         """Give the name that json would write, or None when nothing is left to be judged."""
         __tracebackhide__ = True
         kind = type(key)
-        name = _member_name(key)
+        name = member_name(key)
         if name is None:
             # What json cannot write has no name: in the path, its type stands in its place.
             place = f"<{qualified_name(kind)}>"
@@ -760,7 +760,7 @@ def _pairs(said: list[Any]) -> list[Any] | None:
     return pairs if all(len(pair) == 2 for pair in pairs) else None
 
 
-def _member_name(key: Any) -> str | None:
+def member_name(key: Any) -> str | None:
     """Give the text json writes for a key, or None when it can write none (C encoder's order)."""
     kind = type(key)
     if issubclass(kind, str):

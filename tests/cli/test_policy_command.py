@@ -31,6 +31,11 @@ mode = "audit"
 name = "masked"
 keys = ["id"]
 action = "replace"
+[hosts."api.openai.com"]
+schema = "openai"
+schema_action = "remove"
+stringified = "reject"
+presets = ["sentry"]
 """
 
 
@@ -53,6 +58,11 @@ def test_check_says_what_it_comes_to(file: str) -> None:
         f"{file}: ok\n"
         "  mode: enforce\n"
         "  rules: sentry (remove), ours (reject), live (remove), again (report)\n"
+        "api.openai.com:\n"
+        "  mode: enforce\n"
+        "  rules: sentry (remove)\n"
+        "  schema: openai (remove)\n"
+        "  stringified: reject\n"
         "*.own.test:\n"
         "  mode: audit\n"
         "  rules: masked (replace)\n"
@@ -93,6 +103,8 @@ SCOPE = "ours: no, its scope is /metadata/**"
 NAME = "none of its keys or prefixes matches the name"
 LIVE = "live: no, would fire for a value of type m.Span"
 
+OPENAI = ("--host", "api.openai.com")
+
 PLACES = {
     "a preset": (
         ("/a/_sentry_x",),
@@ -132,6 +144,50 @@ PLACES = {
             "  ours: no, excepted by /metadata/kept/_trace",
             f"  {LIVE}",
             f"  again: no, {NAME}",
+        ],
+    ),
+    "below what a rule takes": (
+        ("/metadata/_sentry_x/y",),
+        [
+            "rule sentry takes out /metadata/_sentry_x, with /metadata/_sentry_x/y in it, "
+            "of sentry-sdk",
+            f"  sentry: no, {NAME}",
+            "  ours: no, " + NAME,
+            f"  {LIVE}",
+            f"  again: no, {NAME}",
+        ],
+    ),
+    "the schema": (
+        ("/_spy", *OPENAI),
+        ["rule openai-schema takes out /_spy", f"  sentry: no, {NAME}"],
+    ),
+    "below what the schema does not know": (
+        ("/messages/0/_spy/x", *OPENAI),
+        [
+            "rule openai-schema takes out /messages/0/_spy, with /messages/0/_spy/x in it",
+            f"  sentry: no, {NAME}",
+        ],
+    ),
+    "what some requests know": (
+        ("/voice", *OPENAI),
+        [
+            "rule openai-schema takes out /voice, in a body with messages or prompt",
+            f"  sentry: no, {NAME}",
+        ],
+    ),
+    "what the schema knows": (
+        ("/model", *OPENAI),
+        ["no rule fires at /model by its name", f"  sentry: no, {NAME}"],
+    ),
+    "an element": (
+        ("/0/_spy", *OPENAI),
+        ["no rule fires at /0/_spy by its name", f"  sentry: no, {NAME}"],
+    ),
+    "a rule before the schema": (
+        ("/_sentry_x", *OPENAI),
+        [
+            "rule sentry takes out /_sentry_x, of sentry-sdk",
+            "  sentry: fires, the prefix '_sentry_'",
         ],
     ),
     "a host": (

@@ -237,12 +237,35 @@ for opening, closing in ((b"[", b"]"), (b'{"a":', b"}")):
 print("done")
 """
 
+OVERVIEW = """
+import sys
+from body_guard import BodyLimitError, Policy, Sanitizer
+
+limit = int(sys.argv[1])
+if limit:
+    sys.setrecursionlimit(limit)
+asking = (
+    Policy(stringified="reject"),
+    Policy(schema="openai", schema_action="reject"),
+    Policy(schema="anthropic", schema_action="remove"),
+)
+for opening, closing in (b"[", b"]"), (b'{"x":', b"}"), (b'[["\\\\\\"]",', b"]]"):
+    text = b'{"prompt":"<a","y":' + opening * 100_000 + b"1" + closing * 100_000 + b"}"
+    for policy in asking:
+        try:
+            Sanitizer(policy).sanitize_bytes(text, "application/json")
+        except BodyLimitError:
+            continue
+        raise SystemExit("it was sent")
+print("done")
+"""
+
 
 @pytest.mark.parametrize("limit", [0, 10**6], ids=["default-limit", "raised-limit"])
 @pytest.mark.parametrize(
     "script",
-    [DEEP, DEEP_TEXT, SMALL_STACK, SMALLER_STACK],
-    ids=["values", "texts", "thread-of-1-MiB", "thread-of-512-KiB"],
+    [DEEP, DEEP_TEXT, OVERVIEW, SMALL_STACK, SMALLER_STACK],
+    ids=["values", "texts", "overview", "thread-of-1-MiB", "thread-of-512-KiB"],
 )
 def test_a_hundred_thousand_levels_end_no_process(script: str, limit: int) -> None:
     """However high the recursion limit: exact values, a clear refusal, and exit code 0."""

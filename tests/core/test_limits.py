@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 
@@ -44,6 +45,29 @@ def test_the_limit_is_of_bytes_not_characters() -> None:
     """What only its encoding brings over the limit is refused too."""
     with pytest.raises(BodyLimitError):
         Sanitizer(Policy(max_bytes=50)).encode("\u00e9" * 30)
+
+
+@pytest.mark.parametrize("last", [1, 1e-7], ids=["orjson", "json"])
+def test_the_limit_holds_for_memory_too(last: float) -> None:
+    """A list of long integers that stands in many places is 60 MB of text that is never made."""
+    numbers = [10**599] * 1000
+    sanitizer = Sanitizer(Policy(max_bytes=1_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyLimitError, match="larger than max_bytes"):
+            sanitizer.encode([numbers] * 100 + [last])
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**64), 10**599, -(10**599), 10**600])
+def test_a_long_integer_is_no_longer_than_it_is(number: int) -> None:
+    """One that just fits is written."""
+    size = len(str(number)) + 2
+    assert Sanitizer(Policy(max_bytes=size)).encode([number])[0] == b"[%d]" % number
+    with pytest.raises(BodyLimitError, match="larger than max_bytes"):
+        Sanitizer(Policy(max_bytes=size - 1)).encode([number])
 
 
 def test_a_million_levels_are_refused() -> None:

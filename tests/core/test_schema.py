@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import json
 from typing import Any
 
 import pytest
 
 from body_guard import BodyLimitError, BodyRejectedError, Finding, Policy, Report, Sanitizer
+
+from hostile import hostile_class
 
 CHAT = {
     "model": "m",
@@ -182,25 +186,97 @@ def test_what_is_not_looked_at(content: bytes, content_type: str | None) -> None
     assert sanitizer.sanitize_bytes(content, content_type)[0] is content
 
 
+DEEP = b'{"prompt":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+LARGE = b'{"prompt":"%b"}' % (b"x" * 1_000_000)
+
+
 def test_bytes_that_cannot_be_looked_at() -> None:
     """Too deep is refused; too large is as the policy says."""
-    policy = Policy(schema="openai", max_bytes=1_000_000)
-    deep = b'{"prompt":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+    policy = Policy(schema="openai", schema_action="remove", max_bytes=1_000_000)
     with pytest.raises(BodyLimitError, match="too deeply") as raised:
-        Sanitizer(policy).sanitize_bytes(deep)
+        Sanitizer(policy).sanitize_bytes(DEEP)
     assert raised.value.__cause__ is raised.value.__context__ is None
-    large = b'{"prompt":"%b"}' % (b"x" * 1_000_000)
     with pytest.raises(BodyLimitError, match="larger than max_bytes"):
-        Sanitizer(policy).sanitize_bytes(large)
-    sending = Policy(schema="openai", max_bytes=1_000_000, on_limit="send")
-    clean, report = Sanitizer(sending).sanitize_bytes(large)
-    assert clean is large
+        Sanitizer(policy).sanitize_bytes(LARGE)
+    sending = dataclasses.replace(policy, on_limit="send")
+    clean, report = Sanitizer(sending).sanitize_bytes(LARGE)
+    assert clean is LARGE
     assert report == Report(judged=False, why_not_judged="larger than max_bytes")
 
 
-def test_names_that_are_no_strings_are_not_compared() -> None:
-    """json writes them as strings; where they go out as bytes, they are compared as those."""
-    sanitizer = Sanitizer(Policy(schema="openai"))
-    assert sanitizer.sanitize({"prompt": "x", 1: 2})[1] == Report()
-    (finding,) = sanitizer.sanitize_bytes(b'{"prompt": "x", "1": 2}')[1].findings
-    assert finding.path == "/1"
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        pytest.param(DEEP, "nested too deeply", id="deep"),
+        pytest.param(LARGE, "larger than max_bytes", id="large"),
+    ],
+)
+def test_a_look_that_only_reports_refuses_nothing(content: bytes, why: str) -> None:
+    """What it cannot judge goes out, and the report says so."""
+    sanitizer = Sanitizer(Policy(schema="openai", stringified="report", max_bytes=1_000_000))
+    clean, report = sanitizer.sanitize_bytes(content, "application/json")
+    assert clean is content
+    assert report == Report(judged=False, why_not_judged=why)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('[["["],["]]]]"],[{"[{": "\\\\\\"[[[" }], "\\\\"]', id="brackets in strings"),
+        pytest.param("[" + "[]," * 3000 + "1]", id="many, not deep"),
+    ],
+)
+def test_levels_are_those_of_containers(text: str) -> None:
+    """A bracket inside a string is none."""
+    content = '{"prompt":"' + "[" * 3000 + '","y":' + text + "}"
+    sanitizer = Sanitizer(Policy(schema="openai", schema_action="remove"))
+    clean, report = sanitizer.sanitize_bytes(content.encode(), "application/json")
+    assert json.loads(clean) == {"prompt": "[" * 3000}
+    assert [finding.path for finding in report.findings] == ["/y"]
+
+
+@pytest.mark.parametrize("judge", ["sanitize", "encode"])
+def test_what_is_refused_beyond_the_listed_findings_is_refused(judge: str) -> None:
+    """Duplicates fill the list; what may not leave stands behind them."""
+    numbers = {key: 1 for number in range(1001) for key in (number, str(number))}
+    body = {"metadata": numbers, "messages": [], "model": "m", "_spy": 1}
+    sanitizer = Sanitizer(Policy(schema="openai", schema_action="reject"))
+    with pytest.raises(BodyRejectedError, match="a place that is counted and not listed may not"):
+        getattr(sanitizer, judge)(body)
+
+
+class Kind(str, enum.Enum):
+    MODEL = "model"
+    SPY = "_spy"
+
+
+def test_names_are_those_that_json_writes() -> None:
+    """Object and bytes lose the same: numbers, null, an Enum's value."""
+    sanitizer = Sanitizer(Policy(schema="openai", schema_action="remove"))
+    body = {"messages": [], Kind.MODEL: "m", Kind.SPY: 1, 7: 1, None: 2, 1.5: 3, float("nan"): 4}
+    clean, report = sanitizer.sanitize(body)
+    assert json.dumps(clean) == '{"messages": [], "model": "m"}'
+    assert [finding.path for finding in report.findings] == [
+        "/<builtins.float>",
+        "/_spy",
+        "/7",
+        "/null",
+        "/1.5",
+    ]
+    content = b'{"messages":[],"model":"m","_spy":1,"7":1,"null":2,"1.5":3}'
+    assert sanitizer.encode(body)[0] == b'{"messages":[],"model":"m"}'
+    clean, report = sanitizer.sanitize_bytes(content, "application/json")
+    assert clean == b'{"messages":[],"model":"m"}'
+    assert [finding.path for finding in report.findings] == ["/_spy", "/7", "/null", "/1.5"]
+
+
+#: A dict cannot do without these two.
+Name = hostile_class(str, spared=("__hash__", "__eq__"))
+
+
+def test_no_code_of_a_stranger_is_run() -> None:
+    """Neither of a list that is a string, nor of a name."""
+    sanitizer = Sanitizer(Policy(schema="openai", schema_action="remove", stringified="report"))
+    body = {"messages": hostile_class(str)("hi"), Name("spy"): 1, "metadata": {}}
+    _, report = sanitizer.sanitize(body)
+    assert [finding.path for finding in report.findings] == ["/spy"]

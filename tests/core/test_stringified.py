@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -14,6 +15,8 @@ import pytest
 from body_guard import BodyRejectedError, Finding, Policy, Report, Sanitizer
 from body_guard.core.parsed import parsed
 from body_guard.core.stringified import find, kind_of, may_hold
+
+from hostile import hostile_class
 
 
 class Thing:
@@ -128,6 +131,25 @@ def test_what_only_talks_of_one(text: str) -> None:
     assert kind_of(text) is None
 
 
+SLOW = {
+    "commas": "Span(op='" + ", " * 9_900 + "x",
+    "commas, another end": "<Span(op='" + ", " * 9_900 + ">",
+    "digits": "<a object at 0x" + "a" * 19_900 + "<>",
+    "addresses": "<function " + " at 0x" * 3_200 + "\n>",
+    "a name": "<bound method " + "a" * 19_900 + "\n>",
+    "Spans": "Span" * 4_900 + "(",
+}
+
+
+@pytest.mark.parametrize("text", SLOW.values(), ids=SLOW)
+def test_what_almost_is_one_costs_little(text: str) -> None:
+    """Linear: 0.1 ms each, where a quadratic search takes 30 to 900."""
+    began = time.process_time()
+    for _ in range(50):
+        assert kind_of(text) is None
+    assert time.process_time() - began < 0.9
+
+
 def test_nothing_of_the_text_is_told() -> None:
     """A Span's repr holds the prompt; a finding has the class's name."""
     text = "<Span(op='gen_ai.chat', description:'my secret', trace_id='1')>"
@@ -219,3 +241,24 @@ def test_clean_bytes_are_what_they_were(content: bytes) -> None:
     clean, report = Sanitizer(Policy(stringified="reject")).sanitize_bytes(content)
     assert clean is content
     assert report == Report()
+
+
+def test_a_clean_body_of_any_size_passes() -> None:
+    """Where no such text begins, max_bytes is not asked, as without the look."""
+    for action in ("report", "reject"):
+        sanitizer = Sanitizer(Policy(stringified=action, max_bytes=50))  # type: ignore[arg-type]
+        content = b'{"messages":[{"content":"%b"}]}' % (b"x" * 80)
+        clean, report = sanitizer.sanitize_bytes(content, "application/json")
+        assert clean is content
+        assert report == Report()
+
+
+#: A dict cannot do without these two.
+Name = hostile_class(str, spared=("__hash__", "__eq__"))
+
+
+def test_no_code_of_a_stranger_is_run() -> None:
+    """Neither of a string's class nor of a name's."""
+    body = {Name("a"): [hostile_class(str)("<object object at 0x7f2d3c>")]}
+    _, report = Sanitizer(Policy(stringified="report")).sanitize(body)
+    assert [(finding.path, finding.type) for finding in report.findings] == [("/a/0", "object")]

@@ -25,6 +25,12 @@ def renamed(name: str, module: Any = "some.package") -> Any:
     return kind
 
 
+def without_a_module() -> Any:
+    names: dict[str, Any] = {}
+    exec("X = type('X', (), {})", names)
+    return names["X"]
+
+
 NAMES: dict[str, tuple[Any, str, str]] = {
     "builtin": (set, "builtins.set", ""),
     "none": (type(None), "builtins.NoneType", ""),
@@ -39,6 +45,7 @@ NAMES: dict[str, tuple[Any, str, str]] = {
     "surrogate": (renamed("\ud800"), "some.package.\\ud800", "some"),
     "long": (renamed("X" * 500), "some.package." + "X" * 187, "some"),
     "no-module": (renamed("Outer.X", module=7), "Outer.X", ""),
+    "none-at-all": (without_a_module(), "X", ""),
     "module-of-a-subclass": (renamed("X", module=type("S", (str,), {})("evil")), "X", ""),
     "hostile": (hostile_class(object), "stranger.Hostile", "stranger"),
     "hostile-metaclass": (hostile_class(object, HostileMeta), "stranger.Hostile", "stranger"),
