@@ -345,8 +345,7 @@ def _rejects(report: Report) -> bool:
 
 def _rejected(report: Report) -> BodyRejectedError:
     refusing = [finding for finding in report.findings if finding.action == "reject"]
-    what = told(refusing) or "a place that is counted and not listed"
-    return BodyRejectedError(f"The body was not sent: {what} may not leave.", report)
+    return BodyRejectedError(f"The body was not sent: {told(refusing)} may not leave.", report)
 
 
 def _too_deep(walked: Walked) -> BodyLimitError:
