@@ -249,3 +249,10 @@ def _holds(frame: Any) -> bool:
         and not frame.f_locals.get("__tracebackhide__")
         and any("SECRET" in repr(value) for value in frame.f_locals.values())
     )
+
+
+def test_a_prebuilt_request_of_bytes_needs_no_reading(door: Door, wire: Wire) -> None:
+    """With a policy that reads streams, bytes that nobody has judged yet are judged as bytes."""
+    request = door.library.Request("POST", URL, content=DIRTY)
+    exchange(door, wire, lambda c: c.send(request), BUFFERED)
+    assert wire.body == CLEAN
