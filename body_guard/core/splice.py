@@ -459,20 +459,27 @@ class _Scan:
             if self._paths is None:
                 self._paths = Listing()
             path = self._paths.path(*self._path(self._paths))
-            # Only now: what asks for no value is given none, however deep.
-            if rule.sees_value and self._deepest - self._cut_level > DEEPEST:
-                raise BodyLimitError(
-                    f"The body was not sent: {shown(path)} is over {DEEPEST:,} levels deep, too "
-                    f"deep to be read for the replacement function of rule {rule.name!r}.",
-                    Report((Finding(path, "depth", "reject"),)),
-                )
-        value = self._text[self._value : end]
-        return substitute(
-            rule,
-            path,
-            self._type(self._value),
-            lambda: loads(value.decode("utf-8", "surrogatepass")),
-        )[1]
+        value = self._text[self._value : end].decode("utf-8", "surrogatepass")
+        if rule.sees_value:  # what asks for no value is given none, however deep
+            self._refuse_depth(rule, path, value)
+        return substitute(rule, path, self._type(self._value), lambda: loads(value))[1]
+
+    def _refuse_depth(self, rule: Rule, path: str, value: str) -> None:
+        __tracebackhide__ = True
+        if self._deepest - self._cut_level <= DEEPEST:
+            try:
+                loads(value)
+            except ValueError:
+                return  # a failure of reading, which is told with the function's own
+            except RecursionError:
+                pass  # the interpreter's own limit is lower: CPython 3.12 has 1,500
+            else:
+                return
+        raise BodyLimitError(
+            f"The body was not sent: {shown(path)} is nested too deeply to be read for the "
+            f"replacement function of rule {rule.name!r}.",
+            Report((Finding(path, "depth", "reject"),)),
+        )
 
     def _token(self, is_array: bool, index: int, name: int) -> str:
         return str(index) if is_array else _unescaped(self._text[name : self._string(name)])
