@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.encode import DEEPEST
-from body_guard.core.walk import member_name
+from body_guard.core.spelling import member_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -24,6 +24,7 @@ from body_guard.core.plaindata import HINT, is_plain_data
 from body_guard.core.replacement import spelled, stands, substitute
 from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
 from body_guard.core.rules import STARTS
+from body_guard.core.spelling import digits_of, encodable, made_sound, member_name, plain_key
 from body_guard.core.typenames import class_attribute, package, qualified_name
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from body_guard.core.policy import Policy
     from body_guard.core.rules import Matcher, Placed, Rule
 
-__all__ = ["Walked", "encodable", "member_name", "walk"]
+__all__ = ["Walked", "walk"]
 
 #: How many items strangers may make up in one walk: an ``__iter__`` or a ``convert=`` that gives
 #: ever new containers ends here. What the caller built itself is in memory already and is free.
@@ -187,14 +188,16 @@ class _Node:
             return {key: value for key, _, value in self._kept()}
         rebuilt: dict[Any, object] = {}
         for key, _, value in self._kept():
-            plain = _plain_key(key)
-            rebuilt[_Twin(_sound(member_name(key) or "")) if plain in rebuilt else plain] = value
+            plain = plain_key(key)
+            rebuilt[_Twin(made_sound(member_name(key) or "")) if plain in rebuilt else plain] = (
+                value
+            )
         return rebuilt
 
     def _report_duplicates(self) -> None:
         seen: set[str | None] = set()
         for key, item, value in self._kept():
-            name = _sound(member_name(key) or "")
+            name = made_sound(member_name(key) or "")
             if name in seen:
                 kind = type(item if is_stub(value) else value)
                 self.mark(name, _Mark("duplicate", "report", kind))
@@ -401,7 +404,7 @@ class _Walk:
             if kind is str:
                 node.size += len(item) + 2
                 if not item.isascii() and not encodable(item):
-                    self._replace(node, position, key, "surrogate", _sound(item), kind)
+                    self._replace(node, position, key, "surrogate", made_sound(item), kind)
             elif kind is dict or kind is list or kind is tuple:
                 known = nodes.get(id(item))
                 if known is None:
@@ -511,7 +514,7 @@ class _Walk:
                 mark = _Mark("unserializable", self._policy.unserializable, kind, package(kind))
             self._take(node, position, place, mark)
             return None
-        sound = _sound(name)
+        sound = made_sound(name)
         found = self._matcher.named(sound)
         rule = self._rule(node, sound, found) if found else None
         done = rule is not None and self._obey(rule, node, position, name, item)
@@ -607,12 +610,12 @@ class _Walk:
             text = str.__str__(item)
             node.size += len(text) + 2
             if not encodable(text):
-                self._replace(node, position, key, "surrogate", _sound(text), kind)
+                self._replace(node, position, key, "surrogate", made_sound(text), kind)
         elif issubclass(kind, float):
             if not math.isfinite(item):
                 self._replace(node, position, key, "non-finite", None, kind)
         elif issubclass(kind, int):
-            digits = _digits(item)
+            digits = digits_of(item)
             if digits is None:
                 self._take_value(node, position, key, _Mark("digits", "remove", kind))
             else:
@@ -758,54 +761,6 @@ def _pairs(said: list[Any]) -> list[Any] | None:
         return None
     pairs = [tuple.__getitem__(pair, slice(None)) for pair in said]
     return pairs if all(len(pair) == 2 for pair in pairs) else None
-
-
-def member_name(key: Any) -> str | None:
-    """Give the text json writes for a key, or None when it can write none (C encoder's order)."""
-    kind = type(key)
-    if issubclass(kind, str):
-        return str.__str__(key)
-    if issubclass(kind, float):
-        return float.__repr__(key) if math.isfinite(key) else None
-    if key is None or kind is bool:
-        return {None: "null", True: "true", False: "false"}[key]
-    return _digits(key) if issubclass(kind, int) else None
-
-
-def _plain_key(key: Any) -> Any:
-    """Give a key for a copy: of json's own types, so that hashing it runs no stranger's code."""
-    kind = type(key)
-    if issubclass(kind, str):
-        return _sound(str.__str__(key))
-    if kind is bool or key is None:
-        return key
-    return float.__float__(key) if issubclass(kind, float) else int.__int__(key)
-
-
-def _digits(number: int) -> str | None:
-    try:
-        return int.__repr__(number)
-    except ValueError:  # over sys.get_int_max_str_digits()
-        return None
-
-
-def encodable(text: str) -> bool:
-    """Tell whether text is free of lone surrogates, so that it can be written as UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _sound(text: str) -> str:
-    """Give text with U+FFFD for each lone surrogate; the same text when it has none.
-
-    Two that form a pair are the character they spell, as in ``JSON.stringify``.
-    """
-    if text.isascii() or encodable(text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _token(key: str | int) -> str:

@@ -25,7 +25,7 @@ from body_guard.core.prefilter import holds
 from body_guard.core.proof import proof_of
 from body_guard.core.report import CLEAN, Finding, Report
 from body_guard.core.sanitizer import sanitizer_for
-from body_guard.core.walk import encodable
+from body_guard.core.spelling import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

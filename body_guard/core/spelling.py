@@ -1,0 +1,57 @@
+"""How json spells a key, a number and text, and what it cannot spell; no code of theirs is run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+__all__ = ["digits_of", "encodable", "made_sound", "member_name", "plain_key"]
+
+
+def member_name(key: Any) -> str | None:
+    """Give the text json writes for a key, or None when it can write none (C encoder's order)."""
+    kind = type(key)
+    if issubclass(kind, str):
+        return str.__str__(key)
+    if issubclass(kind, float):
+        return float.__repr__(key) if math.isfinite(key) else None
+    if key is None or kind is bool:
+        return {None: "null", True: "true", False: "false"}[key]
+    return digits_of(key) if issubclass(kind, int) else None
+
+
+def plain_key(key: Any) -> Any:
+    """Give a key for a copy: of json's own types, so that hashing it runs no stranger's code."""
+    kind = type(key)
+    if issubclass(kind, str):
+        return made_sound(str.__str__(key))
+    if kind is bool or key is None:
+        return key
+    return float.__float__(key) if issubclass(kind, float) else int.__int__(key)
+
+
+def digits_of(number: int) -> str | None:
+    """Give the text json writes for an int, or None when it has more digits than that takes."""
+    try:
+        return int.__repr__(number)
+    except ValueError:  # over sys.get_int_max_str_digits()
+        return None
+
+
+def encodable(text: str) -> bool:
+    """Tell whether text is free of lone surrogates, so that it can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def made_sound(text: str) -> str:
+    """Give text with U+FFFD for each lone surrogate; the same text when it has none.
+
+    Two that form a pair are the character they spell, as in ``JSON.stringify``.
+    """
+    if text.isascii() or encodable(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
