@@ -15,6 +15,7 @@ from body_guard._guard import Guard
 from body_guard._reporting import deliver
 from body_guard._request import destination, json_is_used
 from body_guard.core.report import CLEAN
+from body_guard.core.sanitizer import sanitizer_for
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,16 +41,16 @@ __all__ = [
 found_above: Final[ContextVar[list[Report] | None]] = ContextVar("body_guard_above", default=None)
 
 
-def known_above() -> Report:
-    """Take what was found above, if it has not been told."""
+def known_above(here: Report = CLEAN) -> Report:
+    """Take what was found above, if it has not been told, and add what was found here."""
     found = found_above.get()
     if not found:
-        return CLEAN
+        return here
     known = CLEAN
     for each in found:  # the SDK's hook may have seen what its guarded client has seen
         known += each.without(known)
     found.clear()
-    return known
+    return known + here
 
 
 def judge_sent(guard: Guard, request: Any) -> None:
@@ -96,10 +97,10 @@ class ClientDoor:
             request = build(*args, **options)
             known = known_above()
             # A stream is for send, which may read it; unless there is something to tell.
-            guard.judge(request, known, streams=known != CLEAN)
+            guard.judge(request, known, streams=known is not CLEAN)
             return request
         value, extensions = options["json"], options.get("extensions")
-        policy, host = guard.policy_for(extensions), ""
+        policy, host = guard.policy_for(extensions) if extensions else guard.policy, ""
         if policy.hosts or policy.on_report or policy.mode == "audit":
             host = destination(self._library, self.base_url, args, options)  # type: ignore[attr-defined]
             policy = policy.for_host(host)
@@ -111,14 +112,17 @@ class ClientDoor:
             if prepared is None:
                 return build(*args, **options)
             request = build(*args, **{**options, "json": prepared[0]})
-            guard.judge(request, known_above() + prepared[1])
+            guard.judge(request, known_above(prepared[1]))
             return request
-        encoded = guard.encode(value, policy, host)
+        encoded = guard.guarded(policy, host, sanitizer_for(policy).encode, value)
         if encoded is None:
             return build(*args, **options)
-        request = build(*args, **{**options, "json": None, "content": encoded[0]})
-        request.headers.setdefault("Content-Type", "application/json")
-        guard.judge(request, known_above() + encoded[1], encoded=(policy, encoded[0]))
+        content, found = encoded
+        options.update(json=None, content=content)
+        request = build(*args, **options)
+        if "Content-Type" not in request.headers:
+            request.headers["Content-Type"] = "application/json"
+        guard.judge(request, known_above(found), encoded=(policy, content))
         return request
 
     def _audit(self, build: Any, args: tuple[Any, ...], options: dict[str, Any], host: str) -> Any:
@@ -134,7 +138,7 @@ class ClientDoor:
                 deliver(prepared[1], guard.policy_for(extensions, host), host)
             raise
         if prepared is not None:
-            guard.judge(request, known_above() + prepared[1])
+            guard.judge(request, known_above(prepared[1]))
         return request
 
     def _is_librarys(self, build: Any) -> bool:

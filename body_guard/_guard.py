@@ -15,14 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from body_guard import _reporting
 from body_guard._audit import audited
 from body_guard._load import default_policy
-from body_guard._request import (
-    peek,
-    put,
-    recall,
-    recall_stream,
-    remember,
-    remember_stream,
-)
+from body_guard._request import EXTENSION, OVERRIDE, peek, put, recall, recall_stream, remember
 from body_guard._signatures import UnknownDigestError, digests, signed_by
 from body_guard._streams import abuffer, buffer
 from body_guard.core.errors import BodyError, GuardError, SignedBodyError
@@ -35,13 +28,7 @@ if TYPE_CHECKING:
 
     from body_guard._request import Library
 
-__all__ = ["EXTENSION", "Guard"]
-
-#: The request extension that takes a policy in and carries the report out.
-EXTENSION: Final = "body_guard"
-
-#: Where a policy given for one request stays while the report has taken its place.
-_OVERRIDE: Final = "body_guard.policy"
+__all__ = ["Guard"]
 
 _CLEAN_AUDIT: Final = replace(CLEAN, mode="audit")
 
@@ -70,30 +57,24 @@ class Guard:
         policy = self.policy.for_host(host)
         return self if policy is self.policy else Guard(self.library, policy)
 
-    def policy_for(self, extensions: Any, host: str = "") -> Policy:
+    def policy_for(self, extensions: Any, host: Any = "") -> Policy:
         """Give the policy that judges a body.
 
         Args:
             extensions: Of its request, which may bring a policy of their own; or None.
-            host: Where it goes; ``""`` when that is not known yet, and the default judges.
+            host: Where it goes, as text or as a URL of the library; ``""`` when that is not known
+                yet, and the default judges.
         """
         policy = self.policy
         if extensions:
-            for name in (EXTENSION, _OVERRIDE):
-                override = extensions.get(name)
-                if isinstance(override, Policy):
-                    policy = override
-                    break
-        return policy.for_host(host) if policy.hosts else policy
-
-    def encode(self, value: object, policy: Policy, host: str = "") -> tuple[bytes, Report] | None:
-        """Encode a value for a body, sanitized; None when it is to be sent unguarded.
-
-        Only where the policy enforces: in an audit, the library encodes the value as it is.
-        """
-        __tracebackhide__ = True
-        sanitizer = sanitizer_for(policy)
-        return self._guarded(policy, host, lambda: sanitizer.encode(value))
+            override = extensions.get(EXTENSION)
+            if not isinstance(override, Policy):
+                override = extensions.get(OVERRIDE)
+            if isinstance(override, Policy):
+                policy = override
+        if not policy.hosts:
+            return policy
+        return policy.for_host(host if type(host) is str else host.raw_host.decode("ascii"))
 
     def prepare(
         self, value: object, extensions: Any, host: str = ""
@@ -105,10 +86,10 @@ class Guard:
         __tracebackhide__ = True
         sanitizer = sanitizer_for(self.policy_for(extensions, host))
         if sanitizer.policy.mode == "audit":
-            return self._guarded(
+            return self.guarded(
                 sanitizer.policy, host, lambda: (value, audited(lambda: sanitizer.prepare(value)))
             )
-        return self._guarded(sanitizer.policy, host, lambda: sanitizer.prepare(value))
+        return self.guarded(sanitizer.policy, host, sanitizer.prepare, value)
 
     def judge(
         self,
@@ -124,8 +105,8 @@ class Guard:
             request: Repaired in place where it is dirty, untouched where it is clean or the policy
                 is an audit, but for its extension ``body_guard``, which gets the report.
             known: What was found in the value this body was made of.
-            encoded: A policy, and the bytes that `encode` gave by it for this request; a patch of
-                the library may have made others of them.
+            encoded: A policy, and the bytes that its sanitizer encoded for this request; a patch
+                of the library may have made others of them.
             streams: Whether to report a stream, which is not judged; or to leave it to a later
                 door.
 
@@ -137,55 +118,54 @@ class Guard:
         bodies = peek(request, self.library)
         if not bodies and not streams:
             return
-        policy = self._policy_of(request)
-        if known is CLEAN and bodies and encoded == (policy, *bodies) and not policy.on_report:
-            remember(request, self.library, policy, CLEAN, bodies)
-            self._leave(request, CLEAN)
-            _reporting.deliver(CLEAN, policy, "")
+        if encoded and encoded[1:] == bodies and known is CLEAN and not encoded[0].on_report:
+            # If another policy is the request's by now, send will see that.
+            remember(request, self.library, bodies, encoded[0], CLEAN)
+            _reporting.deliver(CLEAN, encoded[0], "")
             return
+        policy = self.policy_for(request.extensions, request.url)
         host = request.url.host
-        judged = self._guarded(policy, host, lambda: self._judge(request, policy, known, encoded))
+        judged = self.guarded(policy, host, self._judge, request, bodies, policy, known, encoded)
         if judged is not None:
             _reporting.deliver(judged[1], policy, host)
 
     def has_judged(self, request: Any) -> bool:
         """Tell whether the body of a request is as it was judged, by the policy of now."""
-        report = request.extensions.get(EXTENSION)
+        extensions = request.extensions
+        report = extensions.get(EXTENSION)
         if type(report) is not Report:
             return False
-        bodies = peek(request, self.library)
-        return recall(request, self.library, bodies, self._policy_of(request)) is report
+        policy = self.policy_for(extensions, request.url)
+        return recall(request, self.library, peek(request, self.library), policy) is report
 
     def buffer(self, request: Any) -> None:
         """Read a stream that the policy wants judged."""
-        policy = self._policy_of(request)
+        policy = self.policy_for(request.extensions, request.url)
         if policy.mode == "enforce":  # an audit consumes nothing
             buffer(request, self.library, policy)
 
     async def abuffer(self, request: Any) -> None:
         """Read an async stream that the policy wants judged."""
-        policy = self._policy_of(request)
+        policy = self.policy_for(request.extensions, request.url)
         if policy.mode == "enforce":
             await abuffer(request, self.library, policy)
 
-    def _policy_of(self, request: Any) -> Policy:
-        policy = self.policy_for(request.extensions)
-        if policy.hosts:
-            return policy.for_host(request.url.raw_host.decode("ascii"))
-        return policy
-
     def _judge(
-        self, request: Any, policy: Policy, known: Report, encoded: tuple[Policy, bytes] | None
+        self,
+        request: Any,
+        bodies: tuple[bytes, ...],
+        policy: Policy,
+        known: Report,
+        encoded: tuple[Policy, bytes] | None,
     ) -> tuple[None, Report] | None:
         """Give the report, or None when this body was reported before."""
+        __tracebackhide__ = True
         audit = policy.mode == "audit"
-        bodies = peek(request, self.library)
         if not bodies:
             earlier = recall_stream(request)
             unread = replace(not_judged("stream"), mode=policy.mode)
             report = known + (earlier or unread)
-            remember_stream(request, report)
-            self._leave(request, report)
+            remember(request, self.library, bodies, policy, report)
             if earlier is None:
                 return None, report
             return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
@@ -193,8 +173,7 @@ class Guard:
         if earlier is not None:
             # The bytes were reported; what was found in the value they were made of may not be.
             known = known.without(earlier) if audit else known
-            remember(request, self.library, policy, earlier + known)
-            self._leave(request, earlier + known)
+            remember(request, self.library, bodies, policy, earlier + known)
             return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
         if audit:
             # What was found in the value was left in it, and is found in its bytes again.
@@ -204,8 +183,8 @@ class Guard:
             change, report = self._cleaned(request, bodies, policy, known, encoded)
             if change is not None:
                 put(request, self.library, *change)
-        remember(request, self.library, policy, report)
-        self._leave(request, report)
+                bodies = (change[0],)
+        remember(request, self.library, bodies, policy, report)
         return None, report
 
     def _cleaned(
@@ -218,13 +197,14 @@ class Guard:
     ) -> tuple[tuple[bytes, dict[str, str]] | None, Report]:
         """Give a request's body and digests as they may leave; None where they may as they are."""
         content, report = bodies[0], known
-        if encoded != (policy, *bodies):
+        if encoded != (policy, *bodies) and any(bodies):
             sanitizer, headers = sanitizer_for(policy), request.headers
             types = headers.get("Content-Type"), headers.get("Content-Encoding")
-            looks = [sanitizer.sanitize_bytes(body, *types) for body in bodies]
-            content = looks[0][0]
+            content, found = sanitizer.sanitize_bytes(content, *types)
+            for other in bodies[1:]:
+                found += sanitizer.sanitize_bytes(other, *types)[1]
             # What a rule only reports stands in the bytes as it stood in the value.
-            report = known + sum((found for _, found in looks), CLEAN).without(known)
+            report = found if known is CLEAN else known + found.without(known)
         if not report.changed:
             return None, report
         return (content, self._digests(request, content, report)), report
@@ -248,20 +228,29 @@ class Guard:
             report,
         )
 
-    def _leave(self, request: Any, report: Report) -> None:
-        override = request.extensions.get(EXTENSION)
-        if isinstance(override, Policy):
-            request.extensions[_OVERRIDE] = override
-        request.extensions[EXTENSION] = report
-
-    def _guarded(
-        self, policy: Policy, host: str, judge: Callable[[], tuple[_T, Report] | None]
+    def guarded(
+        self, policy: Policy, host: str, judge: Callable[..., tuple[_T, Report] | None], *args: Any
     ) -> tuple[_T, Report] | None:
-        """Call the guard's own code; a failure of it sends nothing, unless the policy says so."""
+        """Call the guard's own code; a failure of it sends nothing, unless the policy says so.
+
+        Args:
+            policy: What is judged by.
+            host: Where the body goes; ``""`` when that is not known yet.
+            judge: Gives something and a report.
+            args: Its own.
+
+        Returns:
+            The same, with the time that it took where somebody asks for it; None where the body
+            is to be sent unguarded.
+
+        Raises:
+            BodyError: The body may not leave.
+            GuardError: The guard failed.
+        """
         __tracebackhide__ = True
         start = perf_counter() if policy.on_report else 0.0
         try:
-            judged = judge()
+            judged = judge(*args)
         except BodyError as error:
             refused = replace(error.report, refused=type(error).__name__)
             _reporting.deliver(_timed(refused, start), policy, host)
@@ -269,7 +258,7 @@ class Guard:
         except Exception as error:
             failure = str(error) if isinstance(error, GuardError) else _described(error)
         else:
-            return judged if judged is None else (judged[0], _timed(judged[1], start))
+            return (judged[0], _timed(judged[1], start)) if start and judged else judged
         # Outside the handler, so that the error, which may hold a value, is nobody's context.
         if policy.on_error == "send" or policy.mode == "audit":
             why = 'mode="audit"' if policy.mode == "audit" else 'on_error="send"'

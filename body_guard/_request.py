@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from body_guard.core.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from body_guard.core.policy import Policy
     from body_guard.core.report import Report
 
 __all__ = [
+    "EXTENSION",
+    "OVERRIDE",
     "Library",
     "destination",
     "json_is_used",
@@ -26,8 +29,13 @@ __all__ = [
     "recall",
     "recall_stream",
     "remember",
-    "remember_stream",
 ]
+
+#: The request extension that takes a policy in and carries the report out.
+EXTENSION: Final = "body_guard"
+
+#: Where a policy given for one request stays while the report has taken its place.
+OVERRIDE: Final = "body_guard.policy"
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -99,25 +107,19 @@ def peek(request: Any, library: Library) -> tuple[bytes, ...]:
         redirected request has a ByteStream and no content; a subclass of ByteStream may do I/O,
         so only the very class is looked into.
     """
-    content = request.__dict__.get("_content")
-    if type(request.stream) is not library.ByteStream:
+    # By getattr, here and below: an object that was asked for its __dict__ has one from then on,
+    # and the library's code, which CPython 3.11 specialized for objects without, is slower on it.
+    content, stream = getattr(request, "_content", None), request.stream
+    if type(stream) is not library.ByteStream:
         return () if content is None else (content,)
-    body = b"".join(request.stream)
+    body = b"".join(stream)
     return (body,) if content is None or content == body else (body, content)
 
 
-class _Judged(NamedTuple):
-    """What a stream was judged to hold: true for these bodies, said to be this, and this policy."""
-
-    bodies: tuple[bytes, ...]
-    headers: list[tuple[bytes, bytes]]
-    policy: Policy
-    report: Report
-
-
-#: An attribute of the stream: a redirect carries its stream along, and a changed body has another.
-#: An extension would be carried along too, to bodies that nobody looked at; a weak dictionary by
-#: the identity of streams costs a small request 3 us.
+#: What a stream was judged to hold: these bodies, said to be this by these headers, by this policy,
+#: with this report. An attribute of the stream: a redirect carries its stream along, and a
+#: changed body has another. An extension would be carried along too, to bodies that nobody looked
+#: at; a weak dictionary by the identity of streams costs a small request 3 us.
 _JUDGED: Final = "_body_guard_judged"
 
 #: The same, of a stream that nobody has looked into.
@@ -130,46 +132,23 @@ def recall(
     request: Any, library: Library, bodies: tuple[bytes, ...], policy: Policy
 ) -> Report | None:
     """Give the report of this very body by this policy, if it was judged before."""
-    if type(request.stream) is not library.ByteStream:
+    stream = request.stream
+    judged = getattr(stream, _JUDGED, None) if type(stream) is library.ByteStream else None
+    if judged is None:
         return None
-    earlier: _Judged | None = request.stream.__dict__.get(_JUDGED)
-    if (
-        earlier is None
-        or earlier.bodies != bodies
-        or (earlier.policy is not policy and earlier.policy != policy)
-    ):
+    same, headers, by, report = judged
+    if same != bodies or (by is not policy and by != policy):
         return None
-    headers = request.headers.raw
-    if earlier.headers != headers and _described(earlier.headers) != _described(headers):
+    raw = request.headers.raw
+    if headers != raw and _described(headers) != _described(raw):
         return None
-    return earlier.report
+    known: Report = report
+    return known
 
 
 def _described(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
     """Give what headers say a body is: how it is judged hangs on that."""
     return [value for name, value in headers if name.lower() in _DESCRIBING]
-
-
-def remember(
-    request: Any,
-    library: Library,
-    policy: Policy,
-    report: Report,
-    bodies: tuple[bytes, ...] | None = None,
-) -> None:
-    """Remember what the body of a request was judged to be.
-
-    Args:
-        request: An httpx or httpx2 request.
-        library: The module it is of.
-        policy: What it was judged by.
-        report: What was found.
-        bodies: What `peek` gives now, if that is known.
-    """
-    if type(request.stream) is library.ByteStream:
-        bodies = bodies or peek(request, library)
-        judged = _Judged(bodies, request.headers.raw, policy, report)
-        request.stream.__dict__[_JUDGED] = judged
 
 
 def recall_stream(request: Any) -> Report | None:
@@ -178,10 +157,28 @@ def recall_stream(request: Any) -> Report | None:
     return report
 
 
-def remember_stream(request: Any, report: Report) -> None:
-    """Remember what was told of a stream that is not read; one that takes no mark is told again."""
-    with suppress(AttributeError):
-        setattr(request.stream, _UNREAD, report)
+def remember(
+    request: Any, library: Library, bodies: tuple[bytes, ...], policy: Policy, report: Report
+) -> None:
+    """Remember what the body of a request was judged to be, and leave the report with it.
+
+    Args:
+        request: An httpx or httpx2 request.
+        library: The module it is of.
+        bodies: What `peek` gives; of a stream that is not read, and takes no mark, is told again.
+        policy: What it was judged by.
+        report: What was found.
+    """
+    stream, extensions = request.stream, request.extensions
+    if type(stream) is library.ByteStream:
+        setattr(stream, _JUDGED, (bodies, request.headers.raw, policy, report))
+    elif not bodies:
+        with suppress(AttributeError):
+            setattr(stream, _UNREAD, report)
+    override = extensions.get(EXTENSION)
+    if isinstance(override, Policy):
+        extensions[OVERRIDE] = override
+    extensions[EXTENSION] = report
 
 
 def put(

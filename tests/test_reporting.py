@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import multiprocessing
 import threading
@@ -196,6 +197,18 @@ def test_on_report_is_told_where_and_how_long(client: httpx.Client) -> None:
     assert [report.mode for report in seen] == ["enforce", "enforce", "enforce"]
     assert [report.seconds > 0 for report in seen] == [True, True, False]
     assert reports == seen  # the same was found
+
+
+@pytest.mark.parametrize("body", [{"a": 1}, {"a": {1}}], ids=["clean", "dirty"])
+def test_the_time_of_encoding_is_told(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, body: Any
+) -> None:
+    """One look at the object, which encodes it, and one at the request, both on the clock."""
+    seen: list[Report] = []
+    body_guard.guard(client, Policy(on_report=seen.append))
+    monkeypatch.setattr("body_guard._guard.perf_counter", itertools.count(1.0).__next__)
+    post(client, body)
+    assert [report.seconds for report in seen] == [2.0]
 
 
 def test_a_refusal_is_told_with_its_name(client: httpx.Client) -> None:

@@ -42,6 +42,8 @@ _MARKED: Final = (
     Encoding(b"\xef\xbb\xbf", "utf-8"),
 )
 
+_UTF8: Final = Encoding(b"", "utf-8")
+
 #: Without a mark: JSON begins with an ASCII character, so NULs show width and order (RFC 4627,
 #: section 3). Two bytes are enough for UTF-16, whose second character need not be ASCII.
 _BY_NULS: Final = (
@@ -61,11 +63,14 @@ def encoding_of(content: bytes) -> Encoding:
     Returns:
         One of UTF-8, -16 and -32, in either byte order, with or without a mark.
     """
+    start = content[:4]
+    if start.isascii() and 0 not in start:
+        return _UTF8
     for encoding in _MARKED:
         if content.startswith(encoding.mark):
             return encoding
-    nuls = tuple(byte == 0 for byte in content[:4])
+    nuls = tuple(byte == 0 for byte in start)
     for pattern, codec in _BY_NULS:
         if nuls[: len(pattern)] == pattern:
             return Encoding(b"", codec)
-    return Encoding(b"", "utf-8")
+    return _UTF8

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 from body_guard.core.encodings import encoding_of
@@ -45,12 +46,18 @@ def media_of(content: bytes, content_type: str | None) -> Media:
         content: The body.
         content_type: The value of its Content-Type header, if it has one.
     """
+    media = _declared(content_type or "")
+    if media.kind == "sniffed" and not _begins_like_json(content):
+        return Media("opaque", "not JSON")
+    return media
+
+
+@lru_cache(maxsize=64)
+def _declared(content_type: str) -> Media:
     # The first of several: a client joins a header given twice by a comma.
-    media_type = re.split("[;,]", content_type or "", maxsplit=1)[0].strip().lower()
+    media_type = re.split("[;,]", content_type, maxsplit=1)[0].strip().lower()
     for pattern, kind in _TYPES:
         if re.fullmatch(pattern, media_type):
-            if kind == "sniffed" and not _begins_like_json(content):
-                return Media("opaque", "not JSON")
             return Media(kind, kind if kind in ("form", "multipart") else "")
     return Media("opaque", f"content type {media_type}"[:80])
 

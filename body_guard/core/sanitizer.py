@@ -190,8 +190,7 @@ class Sanitizer:
         if content_encoding and content_encoding.strip().lower() != "identity":
             return self._sanitize_compressed(content, content_type, content_encoding)
         media = media_of(content, content_type)
-        looked_into = media.kind in self.policy.look_into
-        if media.why and not looked_into:
+        if media.why and media.kind not in self.policy.look_into:
             return content, not_judged(media.why)
         if media.kind == "form":
             return _allowed(sanitize_form(content, self._matcher))

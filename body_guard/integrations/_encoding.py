@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from body_guard import _reporting
 from body_guard._audit import ENCODING_ERRORS, audited, note
-from body_guard._guard import EXTENSION
+from body_guard._request import EXTENSION
 from body_guard.core.encode import encode
 from body_guard.core.errors import BodyLimitError
 from body_guard.core.prefilter import holds
