@@ -73,7 +73,7 @@ _COLLECTOR_TELLS: Final = _collector_tells()
 
 
 class Seen:
-    """What a proof has looked at; nothing where that is too much to be kept, or not to be had.
+    """What a proof for orjson has looked at; nothing where that is too much, or not to be had.
 
     Attributes:
         containers: All of them, each wherever it stands.
@@ -110,7 +110,7 @@ def proof_of(value: object, most: int, seen: Seen | None = None) -> Proof:
     room, depth, deepest, turn = _MOST, 1, 1, 0
     size: float = 0
     while True:
-        if seen is not None and (len(seen.members) > _MOST_KEPT or not _COLLECTOR_TELLS):
+        if seen is not None and (odd or len(seen.members) > _MOST_KEPT or not _COLLECTOR_TELLS):
             seen.containers, seen.members = [], []
             seen = None
         below: list[Any] = []
