@@ -46,9 +46,20 @@ class Prefilter:
 
     Args:
         matcher: The rules whose names are looked for.
+
+    Attributes:
+        many: Whether they are more than one search in text can look for at its full speed.
     """
 
-    __slots__ = ("_escape", "_escape_start", "_needles", "_pattern", "_start", "_written_start")
+    __slots__ = (
+        "_escape",
+        "_escape_start",
+        "_needles",
+        "_pattern",
+        "_start",
+        "_written_start",
+        "many",
+    )
 
     def __init__(self, matcher: Matcher) -> None:
         # A name stands in the text as it is, unless one of its characters is written as an escape.
@@ -60,6 +71,7 @@ class Prefilter:
         # Where all begin alike, one search for that; otherwise one pattern. A search for each of
         # 150 names would read the text 150 times.
         self._start = _shared(self._needles)
+        self.many = len(self._needles) > 1 and not self._start
         # An encoder spells a character in one way: as it is, but for these.
         names = "".join((*matcher.prefixes, *matcher.keys))
         self._written_start = b"" if _escaped(names) else self._start

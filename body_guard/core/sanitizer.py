@@ -9,6 +9,7 @@ from body_guard.core.compression import BombError, CorruptError, codec_of
 from body_guard.core.encode import DEEPEST, encode
 from body_guard.core.encodings import encoding_of
 from body_guard.core.errors import BodyLimitError, BodyRejectedError, GuardError
+from body_guard.core.fastpath import FastPath
 from body_guard.core.forms import sanitize_form, sanitize_multipart
 from body_guard.core.leaves import Leaves
 from body_guard.core.media import media_of
@@ -41,12 +42,13 @@ class Sanitizer:
         policy: As given.
     """
 
-    __slots__ = ("_matcher", "_overview", "_prefilter", "policy")
+    __slots__ = ("_fast", "_matcher", "_overview", "_prefilter", "policy")
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = DEFAULT if policy is None else policy
         self._matcher = Matcher(self.policy.rules)
         self._prefilter = Prefilter(self._matcher)
+        self._fast = FastPath(self.policy.rules, self._prefilter)
         asked = self.policy.schema is not None or self.policy.stringified != "off"
         self._overview = Overview(self.policy) if asked else None
 
@@ -85,7 +87,7 @@ class Sanitizer:
         __tracebackhide__ = True
         if self._encoded_clean(value) is not None:
             return value, CLEAN
-        leaves = Leaves(self._prefilter, self.policy.max_bytes, stand_in=False)
+        leaves = Leaves(self._fast, self.policy.max_bytes, stand_in=False)
         walked = self._prepared(value, leaves)
         return walked.value, walked.report
 
@@ -112,18 +114,10 @@ class Sanitizer:
     def _encoded_clean(self, value: object) -> bytes | None:
         """Give the encoding of plain data with nothing to find in it, else None."""
         __tracebackhide__ = True
-        most = self.policy.max_bytes
-        proof = proof_of(value, most)
-        if not proof:
-            return None
-        try:
-            content = encode(value, proof)
-        except (TypeError, ValueError, RecursionError):
-            return None
-        clean = len(content) <= most and not self._prefilter.finds(content)
-        if clean and (self._overview is None or self._overview.passes(value, content)):
+        content = self._fast.encoded(value, self.policy.max_bytes, whole=True)
+        if content is None or self._overview is None:
             return content
-        return None
+        return content if self._overview.passes(value, content) else None
 
     def _encode_walked(self, value: object) -> tuple[bytes, Report]:
         __tracebackhide__ = True
@@ -131,7 +125,7 @@ class Sanitizer:
         # What looks at a body as a whole is to see no stubs; and what ``convert=`` does to the body
         # while it is walked is to leave with it.
         stand_in = self._overview is None and self.policy.convert is None
-        leaves = Leaves(self._prefilter, most, stand_in=stand_in)
+        leaves = Leaves(self._fast, most, stand_in=stand_in)
         for tried in range(_MOST_TRIES):
             prepared = self._prepared(value, None if tried else leaves)
             report = prepared.report

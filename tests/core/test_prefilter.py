@@ -160,7 +160,7 @@ def test_as_reading_the_names_says(keys: list[str], prefixes: list[str], value: 
     names: list[str] = []
 
     def collected(pairs: list[tuple[str, object]]) -> None:
-        names.extend(name for name, _ in pairs if matcher.key(name))
+        names.extend(name for name, _ in pairs if matcher.named(name))
 
     text = json.dumps(value, separators=(",", ":"))
     json.loads(text, object_pairs_hook=collected)
