@@ -119,9 +119,12 @@ class Guard:
         if not bodies and not streams:
             return
         if encoded and encoded[1:] == bodies and known is CLEAN and not encoded[0].on_report:
-            # If another policy is the request's by now, send will see that.
-            remember(request, self.library, bodies, encoded[0], CLEAN)
-            _reporting.deliver(CLEAN, encoded[0], "")
+            # If another policy is the request's by now, send will see that. And JSON it is, whatever
+            # it will be called; as another kind of body it is to be judged where those are at all.
+            policy = encoded[0]
+            by_headers = bool(policy.look_into)
+            remember(request, self.library, bodies, policy, CLEAN, by_headers=by_headers)
+            _reporting.deliver(CLEAN, policy, "")
             return
         policy = self.policy_for(request.extensions, request.url)
         host = request.url.host

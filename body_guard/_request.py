@@ -116,8 +116,8 @@ def peek(request: Any, library: Library) -> tuple[bytes, ...]:
     return (body,) if content is None or content == body else (body, content)
 
 
-#: What a stream was judged to hold: these bodies, said to be this by these headers, by this policy,
-#: with this report. An attribute of the stream: a redirect carries its stream along, and a
+#: What a stream was judged to hold: these bodies, said to be this by these headers (None: whatever
+#: they say), by this policy, with this report. An attribute of the stream: a redirect carries its stream along, and a
 #: changed body has another. An extension would be carried along too, to bodies that nobody looked
 #: at; a weak dictionary by the identity of streams costs a small request 3 us.
 _JUDGED: Final = "_body_guard_judged"
@@ -136,13 +136,14 @@ def recall(
     judged = getattr(stream, _JUDGED, None) if type(stream) is library.ByteStream else None
     if judged is None:
         return None
-    same, headers, by, report = judged
+    known: Report
+    same, headers, by, known = judged
     if same != bodies or (by is not policy and by != policy):
         return None
-    raw = request.headers.raw
-    if headers != raw and _described(headers) != _described(raw):
-        return None
-    known: Report = report
+    if headers is not None:
+        raw = request.headers.raw
+        if headers != raw and _described(headers) != _described(raw):
+            return None
     return known
 
 
@@ -158,7 +159,13 @@ def recall_stream(request: Any) -> Report | None:
 
 
 def remember(
-    request: Any, library: Library, bodies: tuple[bytes, ...], policy: Policy, report: Report
+    request: Any,
+    library: Library,
+    bodies: tuple[bytes, ...],
+    policy: Policy,
+    report: Report,
+    *,
+    by_headers: bool = True,
 ) -> None:
     """Remember what the body of a request was judged to be, and leave the report with it.
 
@@ -168,10 +175,12 @@ def remember(
         bodies: What `peek` gives; of a stream that is not read, and takes no mark, is told again.
         policy: What it was judged by.
         report: What was found.
+        by_headers: Whether that hangs on what the headers say of the body.
     """
     stream, extensions = request.stream, request.extensions
     if type(stream) is library.ByteStream:
-        setattr(stream, _JUDGED, (bodies, request.headers.raw, policy, report))
+        headers = request.headers.raw if by_headers else None
+        setattr(stream, _JUDGED, (bodies, headers, policy, report))
     elif not bodies:
         with suppress(AttributeError):
             setattr(stream, _UNREAD, report)

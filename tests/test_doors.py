@@ -687,6 +687,26 @@ def test_what_a_body_is_said_to_be_may_change(
     assert wire.body == CLEANED
 
 
+@pytest.mark.parametrize(
+    ("look_into", "left"),
+    [((), b'{"x":"&_sentry_a=1&"}'), (("form",), b'{"x":"&"}')],
+    ids=["not looked into", "looked into"],
+)
+def test_json_may_come_to_be_called_a_form(
+    client_door: Door, wire: Wire, look_into: Any, left: bytes
+) -> None:
+    """What the guard encoded is clean as JSON; as a form it is judged where forms are."""
+
+    def act(client: Any) -> Any:
+        request = client.build_request("POST", URL, json={"x": "&_sentry_a=1&"})
+        request.headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return client.send(request)
+
+    response = exchange(client_door, wire, act, Policy(look_into=look_into))
+    assert wire.body == left
+    assert response.request.extensions["body_guard"].judged
+
+
 def test_a_patch_of_the_library_may_make_another_body(
     family: Family, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
