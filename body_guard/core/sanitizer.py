@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from body_guard.core.compression import BombError, CorruptError, codec_of
 from body_guard.core.encode import DEEPEST, encode
@@ -23,10 +23,13 @@ from body_guard.core.splice import NotJSONError, Spliced, splice
 from body_guard.core.walk import Walked, walk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from body_guard.core.media import Kind
 
 __all__ = ["Sanitizer", "sanitize", "sanitize_bytes", "sanitizer_for"]
 
+_Text = TypeVar("_Text", str, bytes)
 
 #: How often a value is walked again because another thread made it unencodable meanwhile.
 _MOST_TRIES: Final = 3
@@ -110,6 +113,27 @@ class Sanitizer:
         __tracebackhide__ = True
         content = self._encoded_clean(value)
         return self._encode_walked(value) if content is None else (content, CLEAN)
+
+    def written(
+        self,
+        value: object,
+        write: Callable[[object], _Text],
+        may_write: Callable[[object], bool] | None = None,
+    ) -> _Text | None:
+        """Let another encoder write a value, if it is plain data with nothing to find in it.
+
+        Args:
+            value: What is to become a JSON body.
+            write: The encoder.
+            may_write: Tells whether it may be given a value that is not plain data.
+
+        Returns:
+            What it wrote; None where `prepare` has to be asked.
+        """
+        __tracebackhide__ = True
+        if self._overview is not None:
+            return None
+        return self._fast.written(value, self.policy.max_bytes, write, may_write)
 
     def _encoded_clean(self, value: object) -> bytes | None:
         """Give the encoding of plain data with nothing to find in it, else None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import threading
@@ -83,6 +84,52 @@ def test_a_name_bound_to_places_has_none_in_a_part() -> None:
     part = {"tags": []}
     assert FAST.encoded(part, MOST, whole=True) == b'{"tags":[]}'
     assert FAST.encoded(part, MOST) is None
+
+
+def spaced(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("write", "body", "clean"),
+    [
+        pytest.param(json.dumps, {"a": ["é", 1.5]}, True, id="clean"),
+        pytest.param(compact, {"a": ["é", 1.5]}, True, id="clean, in bytes"),
+        pytest.param(json.dumps, {"a": [{"_x": 1}]}, False, id="a forbidden name"),
+        pytest.param(json.dumps, {"tags": 1}, True, id="bound, elsewhere"),
+        pytest.param(json.dumps, {"m": [{"tags": 1}]}, False, id="bound, there"),
+        pytest.param(spaced, ["\ud800"], False, id="a surrogate as it is"),
+        pytest.param(json.dumps, ["\ud800"], True, id="a surrogate as an escape"),
+        pytest.param(json.dumps, ["x" * MOST], False, id="too large"),
+        pytest.param(json.dumps, [object()], False, id="not plain"),
+        pytest.param(json.dumps, {f"é{n}": n for n in range(3000)}, True, id="many names"),
+        pytest.param(
+            json.dumps, {"é": 1, **{f"a{n}": n for n in range(3000)}}, False, id="an escaped one"
+        ),
+        pytest.param(json.dumps, [1e-9, {"secret": 1}], False, id="a name and an odd float"),
+    ],
+)
+def test_what_somebody_elses_encoder_may_write(write: Any, body: Any, clean: bool) -> None:
+    """As it writes it, where it is plain data in which no rule may hold."""
+    assert FAST.written(body, MOST, write) == (write(body) if clean else None)
+
+
+def test_what_an_encoder_leaves_out_is_its_callers_to_judge() -> None:
+    """What is no plain data is given to it where the caller says so, and the text is searched."""
+    write = functools.partial(json.dumps, skipkeys=True)
+    assert FAST.written({(): 1, "a": 2}, MOST, write) is None
+    assert FAST.written({(): 1, "a": 2}, MOST, write, lambda _: False) is None
+    assert FAST.written({(): 1, "a": 2}, MOST, write, lambda _: True) == '{"a": 2}'
+    assert FAST.written({(): 1, "_a": 2}, MOST, write, lambda _: True) is None
+
+
+def test_an_encoder_that_fails_is_not_the_last_word() -> None:
+    """A walk says what is wrong, and where."""
+
+    def fails(value: object) -> str:
+        raise ValueError("Circular reference detected")
+
+    assert FAST.written([1], MOST, fails) is None
 
 
 def test_no_more_is_kept_than_has_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
