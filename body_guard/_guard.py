@@ -119,8 +119,8 @@ class Guard:
         if not bodies and not streams:
             return
         if encoded and encoded[1:] == bodies and known is CLEAN and not encoded[0].on_report:
-            # If another policy is the request's by now, send will see that. And JSON it is, whatever
-            # it will be called; as another kind of body it is to be judged where those are at all.
+            # If another policy is the request's by now, send will see that. JSON it is, whatever it
+            # will be called; called a form, say, it is to be judged as one where forms are judged.
             policy = encoded[0]
             by_headers = bool(policy.look_into)
             remember(request, self.library, bodies, policy, CLEAN, by_headers=by_headers)

@@ -117,9 +117,9 @@ def peek(request: Any, library: Library) -> tuple[bytes, ...]:
 
 
 #: What a stream was judged to hold: these bodies, said to be this by these headers (None: whatever
-#: they say), by this policy, with this report. An attribute of the stream: a redirect carries its stream along, and a
-#: changed body has another. An extension would be carried along too, to bodies that nobody looked
-#: at; a weak dictionary by the identity of streams costs a small request 3 us.
+#: they say), by this policy, with this report. An attribute of the stream: a redirect carries its
+#: stream along, and a changed body has another. An extension would be carried along too, to bodies
+#: that nobody looked at; a weak dictionary by the identity of streams costs a small request 3 us.
 _JUDGED: Final = "_body_guard_judged"
 
 #: The same, of a stream that nobody has looked into.
