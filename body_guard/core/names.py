@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.scopes import Places
@@ -18,37 +19,65 @@ __all__ = ["Names"]
 _MOST_KNOWN: Final = 4096
 _MOST_LEARNED: Final = 4096
 
+#: Sets of forbidden names for which what the rules say is remembered.
+_MOST_ASKED: Final = 64
+
+#: Containers that a look at places goes through.
+_MOST_CONTAINERS: Final = 1_000_000
+
 
 class Names:
     """The names that rules forbid.
 
     Args:
         rules: Whose names are looked for.
+
+    Attributes:
+        bound: Whether some are forbidden at some places only.
     """
 
-    __slots__ = ("_allowed", "_initials", "_keys", "_places", "_prefixes", "_rules")
+    __slots__ = (
+        "_allowed",
+        "_asked",
+        "_initials",
+        "_keys",
+        "_places",
+        "_prefixes",
+        "_rules",
+        "bound",
+    )
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules = tuple(rule for rule in rules if rule.keys or rule.prefixes)
+        rules = tuple(rule for rule in rules if rule.keys or rule.prefixes)
         self._allowed: set[str] = set()
-        self._keys = frozenset(key for rule in self._rules for key in rule.keys)
-        self._prefixes = tuple(prefix for rule in self._rules for prefix in rule.prefixes)
+        self._keys = frozenset(key for rule in rules for key in rule.keys)
+        self._prefixes = tuple(prefix for rule in rules for prefix in rule.prefixes)
         self._initials = frozenset(prefix[0] for prefix in self._prefixes)
-        self._places = Places(
-            glob for rule in self._rules if _is_bound(rule) for glob in rule.scope
+        self._places = Places(glob for rule in rules if _is_bound(rule) for glob in rule.scope)
+        self._rules = tuple(
+            (
+                frozenset(rule.keys),
+                rule.prefixes,
+                self._places.ends(rule.scope) if _is_bound(rule) else 0,
+            )
+            for rule in rules
         )
+        self._asked = lru_cache(_MOST_ASKED)(self._ask)
+        self.bound = any(ends for _, _, ends in self._rules)
 
     def among(self, names: set[str]) -> set[str]:
         """Give those of the (decoded) names of members that a rule forbids somewhere."""
-        if names <= self._allowed:
-            return set()
+        new = names - self._allowed
+        if not new:
+            return new
         initials, prefixes = self._initials, self._prefixes
-        found = {name for name in names if name[:1] in initials and name.startswith(prefixes)}
-        found |= self._keys & names
-        if not found and sum(map(len, names)) <= _MOST_LEARNED:
+        found = {name for name in new if name[:1] in initials and name.startswith(prefixes)}
+        found |= self._keys & new
+        new -= found
+        if sum(map(len, new)) <= _MOST_LEARNED:
             if len(self._allowed) > _MOST_KNOWN:
                 self._allowed.clear()
-            self._allowed |= names
+            self._allowed |= new
         return found
 
     def stand(self, names: set[str], value: object) -> bool:
@@ -60,29 +89,48 @@ class Names:
         Args:
             names: Some of the names in the value, as `among` gives them.
             value: A body that is proved to be plain data.
+
+        Returns:
+            Whether one may; so it is too where there are more containers than are looked at.
         """
-        asked: list[tuple[set[str], int]] = []
-        for rule in self._rules:
-            found = {name for name in names if name in rule.keys or name.startswith(rule.prefixes)}
-            if found and not _is_bound(rule):
-                return True
-            if found:
-                asked.append((found, self._places.ends(rule.scope)))
+        ask = self._asked if sum(map(len, names)) <= _MOST_LEARNED else self._ask
+        asked = ask(frozenset(names))
+        if asked is None:
+            return True
         stack: list[tuple[Any, int]] = [(value, self._places.start)]
-        while stack:
+        onward = self._places.onward
+        for _ in range(_MOST_CONTAINERS):  # another thread may be building a cycle
+            if not stack:
+                return False
             container, place = stack.pop()
-            members: Iterable[tuple[object, object]] = enumerate(container)
-            if type(container) is dict:
-                if any(place & ends and not found.isdisjoint(container) for found, ends in asked):
-                    return True
-                members = [*container.items()]
+            is_dict = type(container) is dict
+            if is_dict:
+                for found, ends in asked:
+                    if place & ends and not found.isdisjoint(container):
+                        return True
+            if not place & onward:
+                continue
+            members = [*container.items()] if is_dict else enumerate(container)
             for token, item in members:
                 kind = type(item)
                 if kind is dict or kind is list or kind is tuple:
                     below = self._places.below(place, str(token))
                     if below:
                         stack.append((item, below))
-        return False
+        return True
+
+    def _ask(self, names: frozenset[str]) -> list[tuple[frozenset[str], int]] | None:
+        """Give the names that rules forbid, and at which places; None where one is anywhere."""
+        asked: list[tuple[frozenset[str], int]] = []
+        for keys, prefixes, ends in self._rules:
+            found = names & keys
+            if prefixes:
+                found |= {name for name in names if name.startswith(prefixes)}
+            if found and not ends:
+                return None
+            if found:
+                asked.append((found, ends))
+        return asked
 
 
 def _is_bound(rule: Rule) -> bool:
