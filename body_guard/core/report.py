@@ -139,7 +139,7 @@ def _escape(found: re.Match[str]) -> str:
 
 def pointer(segments: Iterable[str]) -> str:
     """Join reference tokens, escaped already, to a pointer."""
-    return "".join([f"/{token}" for token in segments])
+    return "/".join(["", *segments])
 
 
 class Listing:
@@ -198,9 +198,10 @@ class Listing:
             hint: What would keep it.
             levels: How many tokens there are, where not all are given.
         """
-        if self.full:
+        if len(self.findings) >= _MOST_FINDINGS:
             self.findings.pop()
-        self._refuses |= action == "reject"
+        if action == "reject":
+            self._refuses = True
         self.findings.append(Finding(self.path(tokens, levels), rule, action, kind, owner, hint))
 
     def path(self, tokens: Sequence[str], levels: int | None = None) -> str:
