@@ -165,7 +165,8 @@ class Listing:
 
         Without that one, the error of a refused body could not say why.
         """
-        return not self.full or (action == "reject" and not self._refuses)
+        room = len(self.findings) < _MOST_FINDINGS
+        return room or (action == "reject" and not self._refuses)
 
     def wants(self, levels: int, length: int = 0) -> int:
         """Give how many tokens of a path of so many levels are of use to `add`.
