@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from body_guard.core.proof import Proof
 
-__all__ = ["DEEPEST", "encode", "use_orjson"]
+__all__ = ["DEEPEST", "encode", "orjson_dumps", "use_orjson"]
 
 #: False does without orjson, as where it is not installed; for tests and benchmarks.
 use_orjson = True
@@ -44,7 +44,7 @@ def encode(value: object, proof: Proof = "") -> bytes:
             surrogate.
         ValueError: The same; or it holds an integer over the interpreter's digit limit.
     """
-    dumps = _orjson() if proof == "orjson" and use_orjson else None
+    dumps = orjson_dumps() if proof == "orjson" else None
     if dumps is not None:
         try:
             return dumps(value)
@@ -58,9 +58,13 @@ def encode(value: object, proof: Proof = "") -> bytes:
     return _dumps([value])[1:-1].encode()
 
 
+def orjson_dumps() -> Callable[[object], bytes] | None:
+    """Give orjson's encoder, loaded when it is first needed; None where there is none to use."""
+    return _orjson() if use_orjson else None
+
+
 @lru_cache(maxsize=1)
 def _orjson() -> Callable[[object], bytes] | None:
-    """Give orjson's encoder, loaded when it is first needed, or None where there is none."""
     try:
         import orjson
     except ImportError:

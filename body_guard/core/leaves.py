@@ -12,11 +12,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from body_guard.core.encode import encode
-from body_guard.core.proof import proof_of
-
 if TYPE_CHECKING:
-    from body_guard.core.prefilter import Prefilter
+    from body_guard.core.fastpath import FastPath
 
 __all__ = ["LEVELS", "Leaves", "is_stub"]
 
@@ -36,16 +33,16 @@ class Leaves:
     """The containers that one walk need not go into.
 
     Args:
-        prefilter: The names that are looked for.
+        fast: The fast path.
         most: Bytes that the body may have, encoded. What is taken as a leaf is part of it, so all
             together is no more than this.
         stand_in: Whether stubs are to stand for leaves.
     """
 
-    __slots__ = ("_contents", "_misses", "_most", "_prefilter", "_stand_in")
+    __slots__ = ("_contents", "_fast", "_misses", "_most", "_stand_in")
 
-    def __init__(self, prefilter: Prefilter, most: int, *, stand_in: bool) -> None:
-        self._prefilter = prefilter
+    def __init__(self, fast: FastPath, most: int, *, stand_in: bool) -> None:
+        self._fast = fast
         self._most = most
         self._stand_in = stand_in
         self._contents: list[bytes] = []
@@ -64,7 +61,7 @@ class Leaves:
         __tracebackhide__ = True
         if self._misses >= _MOST_MISSES:
             return 0, container
-        content = self._content(container)
+        content = self._fast.encoded(container, self._most)
         if content is None:
             self._misses += 1
             return 0, container
@@ -90,18 +87,6 @@ class Leaves:
             return None
         pieces[1::2] = [self._contents[int(number)] for number in pieces[1::2]]
         return b"".join(pieces)
-
-    def _content(self, container: object) -> bytes | None:
-        __tracebackhide__ = True
-        proof = proof_of(container, self._most)
-        if not proof:
-            return None
-        try:
-            content = encode(container, proof)
-        except (TypeError, ValueError, RecursionError):
-            return None
-        clean = len(content) <= self._most and not self._prefilter.finds(content)
-        return content if clean else None
 
 
 def is_stub(value: object) -> bool:

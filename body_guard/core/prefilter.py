@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from itertools import groupby, takewhile
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from body_guard.core.rules import Matcher
 
 __all__ = ["Prefilter", "holds"]
-
-_Text = TypeVar("_Text", str, bytes)
 
 _BACKSLASH: Final = ord("\\")
 
@@ -46,9 +44,20 @@ class Prefilter:
 
     Args:
         matcher: The rules whose names are looked for.
+
+    Attributes:
+        many: Whether they are more than one search in text can look for at its full speed.
     """
 
-    __slots__ = ("_escape", "_escape_start", "_needles", "_pattern", "_start", "_written_start")
+    __slots__ = (
+        "_escape",
+        "_escape_start",
+        "_needles",
+        "_pattern",
+        "_start",
+        "_written_start",
+        "many",
+    )
 
     def __init__(self, matcher: Matcher) -> None:
         # A name stands in the text as it is, unless one of its characters is written as an escape.
@@ -60,6 +69,7 @@ class Prefilter:
         # Where all begin alike, one search for that; otherwise one pattern. A search for each of
         # 150 names would read the text 150 times.
         self._start = _shared(self._needles)
+        self.many = len(self._needles) > 1 and not self._start
         # An encoder spells a character in one way: as it is, but for these.
         names = "".join((*matcher.prefixes, *matcher.keys))
         self._written_start = b"" if _escaped(names) else self._start
@@ -120,7 +130,7 @@ class Prefilter:
         return self._escape.search(text, text.find(self._escape_start)) is not None
 
 
-def holds(text: _Text, needle: _Text, mark: _Text) -> bool:
+def holds(text: bytes, needle: bytes, mark: bytes) -> bool:
     """Tell whether a needle is in a text, by way of a character in it that is rare in prose.
 
     One character is found at 20 GB/s (memchr), several at 2: so from mark to mark, for as long as

@@ -14,7 +14,7 @@ import math
 import sys
 from typing import Any, Final, Literal
 
-__all__ = ["Proof", "proof_of"]
+__all__ = ["Proof", "Seen", "proof_of"]
 
 #: What may write a value: orjson (as json does), json alone, or nothing without a walk.
 Proof = Literal["orjson", "json", ""]
@@ -23,6 +23,9 @@ Proof = Literal["orjson", "json", ""]
 #: wherever it stands, so that a small value that unfolds to a huge one is seen before it does.
 _MOST: Final = 8_000_000
 _LEVELS: Final = 900
+
+#: Members up to which what was looked at is kept: 16 MB of pointers.
+_MOST_KEPT: Final = 1_000_000
 
 #: Levels that orjson goes down; it refuses the 255th.
 _LEVELS_OF_ORJSON: Final = 250
@@ -69,12 +72,28 @@ def _collector_tells() -> bool:
 _COLLECTOR_TELLS: Final = _collector_tells()
 
 
-def proof_of(value: object, most: int) -> Proof:
+class Seen:
+    """What a proof for orjson has looked at; nothing where that is too much, or not to be had.
+
+    Attributes:
+        containers: All of them, each wherever it stands.
+        members: What they held, as ``gc.get_referents`` gives it.
+    """
+
+    __slots__ = ("containers", "members")
+
+    def __init__(self) -> None:
+        self.containers: list[Any] = []
+        self.members: list[Any] = []
+
+
+def proof_of(value: object, most: int, seen: Seen | None = None) -> Proof:
     """Say what may write a value.
 
     Args:
         value: Anything; none of its code is run.
         most: Bytes beyond which nothing is proved.
+        seen: Gets what is looked at.
 
     Returns:
         ``orjson`` or ``json`` where the value holds but exact dicts (with str keys), lists, tuples,
@@ -91,6 +110,9 @@ def proof_of(value: object, most: int) -> Proof:
     room, depth, deepest, turn = _MOST, 1, 1, 0
     size: float = 0
     while True:
+        if seen is not None and (odd or len(seen.members) > _MOST_KEPT or not _COLLECTOR_TELLS):
+            seen.containers, seen.members = [], []
+            seen = None
         below: list[Any] = []
         if len(level) > _FEW_CONTAINERS and _COLLECTOR_TELLS:
             if len(level) > _TOGETHER:
@@ -104,7 +126,9 @@ def proof_of(value: object, most: int) -> Proof:
             room -= count
             if room < 0:
                 return ""
-            size += _look_at_all(level, count, below, odd)
+            if seen is not None:
+                seen.containers += level
+            size += _look_at_all(level, count, below, odd, seen)
         else:
             room -= len(level)
             if len(level) > _CROWD and 2 * len({*map(id, level)}) < len(level):
@@ -120,23 +144,33 @@ def proof_of(value: object, most: int) -> Proof:
                     size += len(name)
                     if type(item) is not dict:
                         break
+                    if seen is not None:
+                        seen.containers.append(container)
+                        seen.members.append(item)
                     level = [item]
                     depth += 1
+                if seen is not None:
+                    seen.containers += level
                 for container in level:
                     if len(container) > _FEW_MEMBERS:
                         room -= len(container)
                         if room < 0:
                             return ""
                         if _COLLECTOR_TELLS:
-                            size += _look_at_all([container], len(container), below, odd)
+                            size += _look_at_all([container], len(container), below, odd, seen)
                             continue
-                    items = container
-                    if type(container) is dict:
+                    items: Any = container
+                    is_dict = type(container) is dict
+                    if is_dict:
                         for name in container:
                             if type(name) is not str:
                                 return ""
                             size += len(name)
                         items = container.values()
+                    if seen is not None:
+                        # In the order of the collector, which goes through lists from the end.
+                        items = [*items] if is_dict else items[::-1]
+                        seen.members += items
                     for item in items:
                         kind = type(item)
                         if kind is str:
@@ -170,7 +204,9 @@ def proof_of(value: object, most: int) -> Proof:
     return "json" if odd or deepest > _LEVELS_OF_ORJSON else "orjson"
 
 
-def _look_at_all(level: list[Any], count: int, below: list[Any], odd: list[float]) -> float:
+def _look_at_all(
+    level: list[Any], count: int, below: list[Any], odd: list[float], seen: Seen | None
+) -> float:
     """Look at all members of containers.
 
     Args:
@@ -178,16 +214,19 @@ def _look_at_all(level: list[Any], count: int, below: list[Any], odd: list[float
         count: How many members they have.
         below: Gets the containers among these.
         odd: Gets floats that orjson writes otherwise, as long as it is empty.
+        seen: Gets all members.
 
     Returns:
         At least the characters of names and strings; infinity where one is not plain data.
     """
     if count > len(level) * _TOGETHER and len(level) > 1:
         # One list of a million, many times, is a little memory that turns into much.
-        return sum([_look_at_all([one], len(one), below, odd) for one in level])
+        return sum([_look_at_all([one], len(one), below, odd, seen) for one in level])
     members = gc.get_referents(*level)
     if len(members) != count:  # keys that are no strings; or another thread
         return math.inf
+    if seen is not None:
+        seen.members += members
     size: float = 0
     if len(level) == 1:
         if type(level[0]) is dict:

@@ -320,16 +320,6 @@ class Matcher:
         names = {qualified_name(base) for base in lineage(kind)}
         return tuple(placed for placed in self._placed if not names.isdisjoint(placed.rule.types))
 
-    def key(self, name: str) -> Rule | None:
-        """Give the first rule that a member of this (decoded) name breaks somewhere, or None."""
-        found = self.named(name)
-        return found[0].rule if found else None
-
-    def type(self, kind: type) -> Rule | None:
-        """Give the first rule that a value of this type breaks somewhere, or None."""
-        found = self.typed(kind)
-        return found[0].rule if found else None
-
     def first(self, name: str, container: int, member: int) -> Rule | None:
         """Give the rule that a member breaks, by the place it stands in and its own; or None."""
         for placed in self.named(name):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from body_guard.core.compression import BombError, CorruptError, codec_of
 from body_guard.core.encode import DEEPEST, encode
 from body_guard.core.encodings import encoding_of
 from body_guard.core.errors import BodyLimitError, BodyRejectedError, GuardError
+from body_guard.core.fastpath import FastPath
 from body_guard.core.forms import sanitize_form, sanitize_multipart
 from body_guard.core.leaves import Leaves
 from body_guard.core.media import media_of
@@ -23,10 +24,13 @@ from body_guard.core.splice import NotJSONError, Spliced, splice
 from body_guard.core.walk import Walked, walk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from body_guard.core.media import Kind
 
 __all__ = ["Sanitizer", "sanitize", "sanitize_bytes", "sanitizer_for"]
 
+_Text = TypeVar("_Text", str, bytes)
 
 #: How often a value is walked again because another thread made it unencodable meanwhile.
 _MOST_TRIES: Final = 3
@@ -42,12 +46,13 @@ class Sanitizer:
         policy: As given.
     """
 
-    __slots__ = ("_matcher", "_overview", "_prefilter", "policy")
+    __slots__ = ("_fast", "_matcher", "_overview", "_prefilter", "policy")
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = DEFAULT if policy is None else policy
         self._matcher = Matcher(self.policy.rules)
         self._prefilter = Prefilter(self._matcher)
+        self._fast = FastPath(self.policy.rules, self._prefilter)
         asked = self.policy.schema is not None or self.policy.stringified != "off"
         self._overview = Overview(self.policy) if asked else None
 
@@ -86,7 +91,7 @@ class Sanitizer:
         __tracebackhide__ = True
         if self._encoded_clean(value) is not None:
             return value, CLEAN
-        leaves = Leaves(self._prefilter, self.policy.max_bytes, stand_in=False)
+        leaves = Leaves(self._fast, self.policy.max_bytes, stand_in=False)
         walked = self._prepared(value, leaves)
         return walked.value, walked.report
 
@@ -110,21 +115,34 @@ class Sanitizer:
         content = self._encoded_clean(value)
         return self._encode_walked(value) if content is None else (content, CLEAN)
 
+    def written(
+        self,
+        value: object,
+        write: Callable[[object], _Text],
+        may_write: Callable[[object], bool] | None = None,
+    ) -> _Text | None:
+        """Let another encoder write a value, if it is plain data with nothing to find in it.
+
+        Args:
+            value: What is to become a JSON body.
+            write: The encoder.
+            may_write: Tells whether it may be given a value that is not plain data.
+
+        Returns:
+            What it wrote; None where `prepare` has to be asked.
+        """
+        __tracebackhide__ = True
+        if self._overview is not None:
+            return None
+        return self._fast.written(value, self.policy.max_bytes, write, may_write)
+
     def _encoded_clean(self, value: object) -> bytes | None:
         """Give the encoding of plain data with nothing to find in it, else None."""
         __tracebackhide__ = True
-        most = self.policy.max_bytes
-        proof = proof_of(value, most)
-        if not proof:
-            return None
-        try:
-            content = encode(value, proof)
-        except (TypeError, ValueError, RecursionError):
-            return None
-        clean = len(content) <= most and not self._prefilter.finds(content)
-        if clean and (self._overview is None or self._overview.passes(value, content)):
+        content = self._fast.encoded(value, self.policy.max_bytes, whole=True)
+        if content is None or self._overview is None:
             return content
-        return None
+        return content if self._overview.passes(value, content) else None
 
     def _encode_walked(self, value: object) -> tuple[bytes, Report]:
         __tracebackhide__ = True
@@ -138,7 +156,7 @@ class Sanitizer:
         # What looks at a body as a whole is to see no stubs; and what ``convert=`` does to the body
         # while it is walked is to leave with it.
         stand_in = self._overview is None and self.policy.convert is None
-        leaves = Leaves(self._prefilter, most, stand_in=stand_in)
+        leaves = Leaves(self._fast, most, stand_in=stand_in)
         for tried in range(_MOST_TRIES):
             prepared = self._prepared(value, None if tried else leaves)
             report = prepared.report

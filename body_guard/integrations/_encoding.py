@@ -1,8 +1,8 @@
 """A library's own JSON encoder, guarded: its bytes where it writes them, less what may not leave.
 
 The library's encoder is asked first, since most bodies are clean: that the value is plain data of
-bounded size is seen in its containers alone, and that its text holds no forbidden name by one
-search. Only what fails here is walked.
+bounded size, and that no name in it is forbidden, is seen in its containers alone. Only what fails
+here is walked.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import gc
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from os.path import commonprefix
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -21,11 +20,9 @@ from body_guard._audit import ENCODING_ERRORS, audited, note
 from body_guard._guard import EXTENSION
 from body_guard.core.encode import encode
 from body_guard.core.errors import BodyLimitError
-from body_guard.core.prefilter import holds
 from body_guard.core.proof import proof_of
 from body_guard.core.report import CLEAN, Finding, Report
 from body_guard.core.sanitizer import sanitizer_for
-from body_guard.core.spelling import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,18 +76,15 @@ def encoded(
     __tracebackhide__ = True
     if guard.policy.mode == "audit":
         return _audited(guard, dumps, value, options, convert, strict)
-    options = {**options, **strict}
-    if _is_plain(value, options, guard.policy):
-        try:
-            text = dumps(value, **options)
-        except (TypeError, ValueError, RecursionError):
-            pass  # the walk says what is wrong, and where
-        else:
-            if not _suspicious(text, guard.policy):
-                return text
+    write = partial(dumps, **{**options, **strict})
+    # Names that are no strings are the encoder's to leave out, where the call says so.
+    may_write = _is_bounded if options.get("skipkeys") else None
+    text = sanitizer_for(guard.policy).written(value, write, may_write)
+    if text is not None:
+        return text
     value = prepared(guard, value, convert)
     try:
-        return dumps(value, **options)
+        return write(value)
     except RecursionError:
         pass
     raise BodyLimitError(
@@ -109,7 +103,7 @@ def _audited(
 ) -> _Text:
     """Encode a value as it is; tell what of it the door behind will not see in its bytes."""
     __tracebackhide__ = True
-    if _is_plain(value, options, guard.policy):
+    if proof_of(value, guard.policy.max_bytes) or (options.get("skipkeys") and _is_bounded(value)):
         try:
             dumps(value, **{**options, **strict})
         except ENCODING_ERRORS:
@@ -182,14 +176,6 @@ def tell(report: Report, policy: Policy) -> None:
         waiting.append(report)
 
 
-def _is_plain(value: object, options: dict[str, Any], policy: Policy) -> bool:
-    """Tell whether an encoder may be given a value as it is."""
-    if proof_of(value, policy.max_bytes):
-        return True
-    # Names that are no strings are the encoder's to leave out, where the call says so.
-    return bool(options.get("skipkeys")) and _is_bounded(value)
-
-
 def _is_bounded(value: object) -> bool:
     """Tell whether the containers of a value are JSON's, and no more than an encoder may be given.
 
@@ -212,33 +198,6 @@ def _is_bounded(value: object) -> bool:
         if not level:
             return True
     return False
-
-
-def _suspicious(text: str | bytes, policy: Policy) -> bool:
-    """Tell whether text that an encoder wrote may hold a forbidden name; in doubt, it may."""
-    needles = _needles(policy)
-    if needles is None or len(text) > policy.max_bytes:
-        return True
-    if isinstance(text, bytes):
-        return any(holds(text, needle.encode(), b"_") for needle in needles)
-    if not text.isascii() and not encodable(text):
-        return True
-    return any(holds(text, needle, "_") for needle in needles)
-
-
-@lru_cache(maxsize=64)
-def _needles(policy: Policy) -> tuple[str, ...] | None:
-    """Give what to search for; None when that is not all there is to look for.
-
-    An encoder may write a name in more than one way; and a schema knows no names to search for.
-    """
-    if policy.schema is not None or policy.stringified != "off":
-        return None
-    names = [name for rule in policy.rules for name in (*rule.prefixes, *rule.keys)]
-    if not all(name.isascii() and name.isprintable() and not {*name} & {*'"\\'} for name in names):
-        return None
-    common = commonprefix(names)  # noqa: RUF071 - of any strings, which is what is wanted
-    return tuple(f'"{start}' for start in ([common] if len(common) > 3 else names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ Of two ways to its ``json.dumps`` this takes one dispatching function in the jso
 at its caller, and not a ``json`` of our own in each of some 140 modules. It is one name, put and
 taken back in one step, from whatever thread; it also sees a function's own ``import json`` (the
 batches of Bedrock sign such a body), a module that is being imported at this moment, and one that
-comes later, with no import hook. The price is paid by everybody: 0.2 to 0.3 us per call of
+comes later, with no import hook. The price is paid by everybody: about 0.3 us per call of
 ``json.dumps`` anywhere in the process.
 """
 

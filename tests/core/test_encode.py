@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 
 from body_guard import BodyLimitError, Policy, Sanitizer
-from body_guard.core import sanitizer
+from body_guard.core import fastpath, sanitizer
 from body_guard.core.encode import DEEPEST, encode
 
 from strategies import clean
@@ -91,7 +91,8 @@ def no_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     def encode(value: object, *proof: Any) -> bytes:
         raise RecursionError
 
-    monkeypatch.setattr(sanitizer, "encode", encode)
+    for caller in (fastpath, sanitizer):
+        monkeypatch.setattr(caller, "encode", encode)
 
 
 @pytest.mark.parametrize("levels", [101, DEEPEST, DEEPEST + 1, 5_000, 30_000])

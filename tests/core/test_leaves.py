@@ -9,6 +9,7 @@ import pytest
 
 from body_guard import BodyLimitError, Policy, Rule, Sanitizer
 from body_guard.core import sanitizer as sanitizing
+from body_guard.core.fastpath import FastPath
 from body_guard.core.leaves import LEVELS, Leaves, is_stub
 from body_guard.core.prefilter import Prefilter
 from body_guard.core.proof import proof_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST = 10**6
 RULES = (Rule("secret", prefixes=("_secret_",)),)
-PREFILTER = Prefilter(Matcher(RULES))
+FAST = FastPath(RULES, Prefilter(Matcher(RULES)))
 SANITIZER = Sanitizer(Policy(RULES))
 PLAIN = {"a": [1, "é", None, {"b": 2.5}]}
 
@@ -30,7 +31,7 @@ class Live:
 
 
 def leaves(most: int = MOST, *, stand_in: bool = True) -> Leaves:
-    return Leaves(PREFILTER, most, stand_in=stand_in)
+    return Leaves(FAST, most, stand_in=stand_in)
 
 
 def nested(levels: int) -> list[Any]:
@@ -75,15 +76,15 @@ def test_looks_in_vain_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a body is made of, few containers are looked at without success."""
     looked: list[object] = []
 
-    def counted(value: object, most: int) -> Any:
+    def counted(value: object, *asked: Any) -> Any:
         looked.append(value)
-        return proof_of(value, most)
+        return proof_of(value, *asked)
 
-    monkeypatch.setattr("body_guard.core.leaves.proof_of", counted)
+    monkeypatch.setattr("body_guard.core.fastpath.proof_of", counted)
     content, report = SANITIZER.encode([[1, Live()] for _ in range(50)])
     assert content == b"[" + b",".join([b"[1,null]"] * 50) + b"]"
     assert len(report.findings) == 50
-    assert len(looked) == 4
+    assert len(looked) == 1 + 4  # the body, and four of what it holds
 
 
 def test_what_stands_deep_is_walked() -> None:
@@ -107,9 +108,9 @@ def test_the_one_thing_in_a_container_is_not_looked_at_twice(
 ) -> None:
     """What holds one thing was looked at, so that thing was."""
     looked: list[object] = []
-    monkeypatch.setattr("body_guard.core.leaves.proof_of", lambda *asked: looked.append(asked))
+    monkeypatch.setattr("body_guard.core.fastpath.proof_of", lambda *asked: looked.append(asked))
     assert SANITIZER.encode([[[Live()]]])[0] == b"[[[null]]]"
-    assert looked == []
+    assert len(looked) == 1
 
 
 @pytest.mark.parametrize(

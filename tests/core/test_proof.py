@@ -25,7 +25,7 @@ from body_guard import Policy, Rule, Sanitizer
 from body_guard.core import encode as encoding
 from body_guard.core import proof as module
 from body_guard.core.encode import encode
-from body_guard.core.proof import proof_of
+from body_guard.core.proof import Seen, proof_of
 
 from strategies import clean
 
@@ -402,6 +402,37 @@ def test_a_dict_that_another_thread_changes_is_not_proved_wrong() -> None:
     finally:
         stop.set()
         thread.join()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"a": {"b": {"c": 1}}}, id="one in one"),
+        pytest.param([1, "a", {"b": [2, []], "c": (3, ("d",), None)}, {}], id="few"),
+        pytest.param({"a": [*range(100)], "b": {str(n): n for n in range(100)}}, id="long"),
+        pytest.param([{"a": [n, "b"], "c": (n, {})} for n in range(700)], id="many"),
+        pytest.param([[*range(300)]] * 30, id="many and long"),
+    ],
+)
+def test_what_was_looked_at_is_kept(body: Any, look: str) -> None:
+    """Container by container, so that the collector gives the same members as long as they are."""
+    seen = Seen()
+    assert proof_of(body, MOST, seen) == "orjson"
+    if look == "one-by-one":
+        assert (seen.containers, seen.members) == ([], [])
+        return
+    assert {*map(id, seen.containers)} == {*map(id, containers(body))}
+    assert len(seen.containers) == len(containers(body))
+    members = gc.get_referents(*seen.containers)
+    assert [*map(id, members)] == [*map(id, seen.members)]
+
+
+def containers(body: Any) -> list[Any]:
+    """Give a body's containers, each wherever it stands."""
+    if not isinstance(body, (dict, list, tuple)):
+        return []
+    below = body.values() if isinstance(body, dict) else body
+    return [body, *(found for item in below for found in containers(item))]
 
 
 def test_a_change_while_a_dict_is_read_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:

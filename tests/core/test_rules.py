@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from body_guard import PolicyError, Rule
-from body_guard.core.rules import RESERVED, Matcher
+from body_guard.core.rules import RESERVED, Matcher, Placed
 
 from hostile import HostileMeta, Span, hostile_class
 
@@ -277,19 +277,24 @@ KEYS = {
 }
 
 
+def first(found: tuple[Placed, ...]) -> Rule | None:
+    """Give the rule that takes precedence."""
+    return found[0].rule if found else None
+
+
 @pytest.mark.parametrize(("name", "rule"), KEYS.items(), ids=map(repr, KEYS))
 def test_the_first_rule_that_matches_is_reported(name: str, rule: Rule | None) -> None:
     """By exact name or by beginning, in the order of the policy."""
-    assert MATCHER.key(name) is rule
+    assert first(MATCHER.named(name)) is rule
 
 
 def test_the_order_of_rules_is_their_precedence() -> None:
     """The same rules the other way round give the other answer."""
     turned = Matcher((SECOND, FIRST))
-    assert turned.key("both") is SECOND
-    assert turned.key("_x_exact") is SECOND
-    assert turned.key("_x_y") is SECOND
-    assert turned.key("_x_z") is FIRST
+    assert first(turned.named("both")) is SECOND
+    assert first(turned.named("_x_exact")) is SECOND
+    assert first(turned.named("_x_y")) is SECOND
+    assert first(turned.named("_x_z")) is FIRST
 
 
 def test_all_names_are_collected_once() -> None:
@@ -300,7 +305,7 @@ def test_all_names_are_collected_once() -> None:
     assert MATCHER.short == ("_z",)
     assert Matcher((FIRST, Rule("again", prefixes=("_x_",)))).prefixes == ("_x_",)
     empty = Matcher(())
-    assert (empty.prefixes, empty.keys, empty.key("a"), empty.type(int)) == ((), set(), None, None)
+    assert (empty.prefixes, empty.keys, empty.named("a"), empty.typed(int)) == ((), set(), (), ())
 
 
 class Live(Span):
@@ -311,19 +316,19 @@ def test_types_are_matched_by_name_in_the_order_of_the_rules() -> None:
     """By any class of the lineage; the first rule wins, not the nearest class."""
     spans = Rule("spans", types=("sentry_sdk.tracing.Span",))
     lives = Rule("lives", types=(f"{__name__}.Live",))
-    assert Matcher((spans, lives)).type(Live) is spans
-    assert Matcher((lives, spans)).type(Live) is lives
-    assert Matcher((lives, spans)).type(Span) is spans
-    assert Matcher((lives,)).type(Span) is None
-    assert Matcher((FIRST,)).type(Live) is None
-    assert Matcher((FIRST, lives)).type(int) is None
+    assert first(Matcher((spans, lives)).typed(Live)) is spans
+    assert first(Matcher((lives, spans)).typed(Live)) is lives
+    assert first(Matcher((lives, spans)).typed(Span)) is spans
+    assert first(Matcher((lives,)).typed(Span)) is None
+    assert first(Matcher((FIRST,)).typed(Live)) is None
+    assert first(Matcher((FIRST, lives)).typed(int)) is None
 
 
 def test_a_hostile_class_is_matched_without_being_asked() -> None:
     """Names are read from type, not from the class."""
     rule = Rule("r", types=("stranger.Hostile",))
-    found = Matcher((rule,)).type(hostile_class(object, HostileMeta))
-    assert found is rule
+    found = Matcher((rule,)).typed(hostile_class(object, HostileMeta))
+    assert first(found) is rule
 
 
 EXPLAINED = Matcher(

@@ -28,6 +28,7 @@ from body_guard import (
     sanitize,
     sanitize_bytes,
 )
+from body_guard.core import fastpath
 from body_guard.core import sanitizer as module
 from body_guard.core.report import shown, told
 from body_guard.core.sanitizer import sanitizer_for
@@ -214,6 +215,12 @@ def raised(call: Callable[[], Any]) -> tuple[str, Any]:
 # What another thread does between the walk and the encoding.
 
 
+def use(encode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all that encodes a value do so with this."""
+    for caller in (module, fastpath):
+        monkeypatch.setattr(caller, "encode", encode)
+
+
 def adding(body: dict[str, Any], late: dict[str, Any]) -> Any:
     """Give an encoder before which another thread adds members to the body."""
     encode = module.encode
@@ -234,7 +241,7 @@ def test_a_key_that_another_thread_adds_does_not_leave(
 ) -> None:
     """What is encoded is what counts: the bytes are searched too."""
     inner: dict[str, Any] = {"a": 1}
-    monkeypatch.setattr(module, "encode", adding(inner, {key: 1, "b": "_sentry_x"}))
+    use(adding(inner, {key: 1, "b": "_sentry_x"}), monkeypatch)
     content, report = SANITIZER.encode({"x": [inner]})
     assert content == b'{"x":[{"a":1,"b":"_sentry_x"}]}'
     (found,) = report.findings
@@ -245,7 +252,7 @@ def test_a_key_that_another_thread_adds_does_not_leave(
 def test_what_was_found_before_and_after_is_one_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """The findings of the walk first, then those of the bytes."""
     inner: dict[str, Any] = {"a": 1}
-    monkeypatch.setattr(module, "encode", adding(inner, {"_sentry_x": 1}))
+    use(adding(inner, {"_sentry_x": 1}), monkeypatch)
     content, report = SANITIZER.encode({"_sentry_x": 1, "b": inner})
     assert content == b'{"b":{"a":1}}'
     assert [f.path for f in report.findings] == ["/_sentry_x", "/b/_sentry_x"]
@@ -254,7 +261,7 @@ def test_what_was_found_before_and_after_is_one_report(monkeypatch: pytest.Monke
 def test_a_late_key_can_refuse_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that rejects does so whenever the key came in."""
     inner: dict[str, Any] = {"a": 1}
-    monkeypatch.setattr(module, "encode", adding(inner, {"_x": MARKER}))
+    use(adding(inner, {"_x": MARKER}), monkeypatch)
     with pytest.raises(BodyRejectedError) as caught:
         Sanitizer(Policy((Rule("no", keys=("_x",), action="reject"),))).encode([inner])
     assert [f.path for f in caught.value.report.findings] == ["/0/_x"]
@@ -271,7 +278,7 @@ def test_a_late_value_is_told_to_nobody(
 ) -> None:
     """An error of json carries the body (UnicodeEncodeError.object); ours does not."""
     inner: dict[str, Any] = {"a": MARKER}
-    monkeypatch.setattr(module, "encode", adding(inner, {"late": make()}))
+    use(adding(inner, {"late": make()}), monkeypatch)
     error, content = raised(lambda: SANITIZER.encode([inner]))
     assert MARKER not in error
     assert error or json.loads(content[0])[0]["a"] == MARKER
@@ -285,7 +292,7 @@ def test_a_value_that_keeps_changing_is_not_sent(monkeypatch: pytest.MonkeyPatch
         tried.append(value)
         return f"{MARKER}\ud800".encode()
 
-    monkeypatch.setattr(module, "encode", encode)
+    use(encode, monkeypatch)
     with pytest.raises(GuardError) as caught:
         SANITIZER.encode({"a": MARKER})
     assert str(caught.value).endswith("kept changing while it was encoded")

@@ -1,0 +1,260 @@
+"""Names looked at in the moment of encoding: as good as a search of the text, whoever interferes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from body_guard import Policy, Rule, Sanitizer, presets
+from body_guard.core import fastpath as module
+from body_guard.core import proof as proving
+from body_guard.core.fastpath import FastPath
+from body_guard.core.names import Names
+from body_guard.core.prefilter import Prefilter
+from body_guard.core.preset_tables import PRESETS
+from body_guard.core.proof import proof_of
+from body_guard.core.rules import Matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST = 2**20
+RULES = (
+    Rule("private", prefixes=("_",)),
+    Rule("key", keys=("secret", "é")),
+    Rule("meta", keys=("tags",), scope=("/metadata", "/m/*")),
+)
+FAST = FastPath(RULES, Prefilter(Matcher(RULES)))
+SANITIZER = Sanitizer(Policy(RULES))
+
+
+def compact(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def walked(*_: object, **__: object) -> Any:
+    raise AssertionError("walked")
+
+
+@pytest.mark.parametrize(
+    ("body", "clean"),
+    [
+        pytest.param({"a": [1, {"b": "_x", "c": '"_x":'}], "d": (None, 2.5)}, True, id="clean"),
+        pytest.param([], True, id="no dict"),
+        pytest.param({"a": [[{"_x": 1}]]}, False, id="prefix"),
+        pytest.param([({"é": 1},)], False, id="key"),
+        pytest.param({"tags": [], "a": {"metadata": {"tags": 1}}}, True, id="bound, elsewhere"),
+        pytest.param({"metadata": {"a": {"tags": 1}}}, True, id="bound, below"),
+        pytest.param({"metadata": {"tags": 1}}, False, id="bound, there"),
+        pytest.param({"m": [{}, {"tags": 1}]}, False, id="bound, in an array"),
+        pytest.param({"tags": 1, "_x": 2}, False, id="bound, and another"),
+        pytest.param({"a": 2**64 - 1, "b": -(2**64) + 1}, True, id="ints that json writes"),
+        pytest.param({"tags": 2**64 - 1}, True, id="bound, elsewhere, and an int"),
+        pytest.param({"a": 1e-7}, True, id="a float that json writes"),
+        pytest.param({"a": "\ud800"}, False, id="a surrogate"),
+        pytest.param({"\ud800": 1}, False, id="a surrogate in a name"),
+        pytest.param({f"k{n}": n for n in range(3000)}, True, id="many names"),
+        pytest.param({f"_{n}": n for n in range(3000)}, False, id="many names, forbidden"),
+        pytest.param([{"a": [n] * 70} for n in range(40)], True, id="many members"),
+        pytest.param({"a": "x" * MOST}, False, id="too large"),
+        pytest.param({"a": "é" * (MOST * 2 // 3)}, False, id="too large in bytes"),
+    ],
+)
+def test_what_is_encoded_without_a_walk(
+    body: Any, clean: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain data in which no rule may hold; with the collector's help and without it."""
+    expected = compact(body) if clean else None
+    assert FAST.encoded(body, MOST, whole=True) == expected
+    assert FAST.encoded(body, MOST, whole=True) == expected  # with what was learned
+    monkeypatch.setattr(proving, "_COLLECTOR_TELLS", False)
+    if "tags" not in str(body):  # in text, a name has no place
+        assert FAST.encoded(body, MOST, whole=True) == expected
+
+
+def test_a_name_bound_to_places_has_none_in_a_part() -> None:
+    """What is within a body stands who knows where, so that only a walk can tell."""
+    part = {"tags": []}
+    assert FAST.encoded(part, MOST, whole=True) == b'{"tags":[]}'
+    assert FAST.encoded(part, MOST) is None
+
+
+def spaced(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("write", "body", "clean"),
+    [
+        pytest.param(json.dumps, {"a": ["é", 1.5]}, True, id="clean"),
+        pytest.param(compact, {"a": ["é", 1.5]}, True, id="clean, in bytes"),
+        pytest.param(json.dumps, {"a": [{"_x": 1}]}, False, id="a forbidden name"),
+        pytest.param(json.dumps, {"tags": 1}, True, id="bound, elsewhere"),
+        pytest.param(json.dumps, {"m": [{"tags": 1}]}, False, id="bound, there"),
+        pytest.param(spaced, ["\ud800"], False, id="a surrogate as it is"),
+        pytest.param(json.dumps, ["\ud800"], True, id="a surrogate as an escape"),
+        pytest.param(json.dumps, ["x" * MOST], False, id="too large"),
+        pytest.param(json.dumps, [object()], False, id="not plain"),
+        pytest.param(json.dumps, {f"é{n}": n for n in range(3000)}, True, id="many names"),
+        pytest.param(
+            json.dumps, {"é": 1, **{f"a{n}": n for n in range(3000)}}, False, id="an escaped one"
+        ),
+        pytest.param(json.dumps, [1e-9, {"secret": 1}], False, id="a name and an odd float"),
+    ],
+)
+def test_what_somebody_elses_encoder_may_write(write: Any, body: Any, clean: bool) -> None:
+    """As it writes it, where it is plain data in which no rule may hold."""
+    assert FAST.written(body, MOST, write) == (write(body) if clean else None)
+
+
+def test_what_an_encoder_leaves_out_is_its_callers_to_judge() -> None:
+    """What is no plain data is given to it where the caller says so, and the text is searched."""
+    write = functools.partial(json.dumps, skipkeys=True)
+    assert FAST.written({(): 1, "a": 2}, MOST, write) is None
+    assert FAST.written({(): 1, "a": 2}, MOST, write, lambda _: False) is None
+    assert FAST.written({(): 1, "a": 2}, MOST, write, lambda _: True) == '{"a": 2}'
+    assert FAST.written({(): 1, "_a": 2}, MOST, write, lambda _: True) is None
+
+
+def test_an_encoder_that_fails_is_not_the_last_word() -> None:
+    """A walk says what is wrong, and where."""
+
+    def fails(value: object) -> str:
+        raise ValueError("Circular reference detected")
+
+    assert FAST.written([1], MOST, fails) is None
+
+
+def test_no_more_is_kept_than_has_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body with ever so many members is searched."""
+    monkeypatch.setattr(proving, "_MOST_KEPT", 2)
+    monkeypatch.setattr(Names, "among", walked)
+    assert FAST.encoded([[[1, 2], [3, 4]]], MOST) == b"[[[1,2],[3,4]]]"
+    assert FAST.encoded([[[1, 2], [3, {"_x": 4}]]], MOST) is None
+    assert FAST.encoded([[[1, 2], [3, {"_x": 4}]]], MOST, whole=True) is None
+
+
+Change = dict[str, Any]
+
+CHANGES: dict[str, Callable[[Change], object]] = {
+    "a member more": lambda body: body["a"].update(_x=1),
+    "a member for another": lambda body: (body["a"].pop("b"), body["a"].update(_x=1)),
+    "a container for another": lambda body: body.update(a={"_x": 1}),
+    "a container for a string": lambda body: body["a"].update(b={"_x": 1}),
+    "a container for an element": lambda body: body["l"].__setitem__(0, {"_x": 1}),
+    "a container for one alike": lambda body: body["l"].__setitem__(1, {"c": {"_x": 1}}),
+    "an element more": lambda body: body["l"].append([{"_x": 1}]),
+    "a member less, and one more": lambda body: (body.pop("n"), body["a"].update(_x=1)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_another_thread_changes_after_the_proof_does_not_leave(
+    change: Callable[[Change], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names are those of the encoding, wherever they came from."""
+    body: Any = {"a": {"b": "s"}, "l": ["s", {"c": {"d": 1}}], "n": None}
+    proved: list[str] = []
+
+    def late(value: object, *asked: Any) -> str:
+        proved.append(proof_of(value, *asked))
+        if len(proved) == 1:
+            change(body)
+        return proved[-1]
+
+    monkeypatch.setattr(module, "proof_of", late)
+    content, report = SANITIZER.encode(body)
+    assert proved[0] == "orjson"
+    assert b"_x" not in content
+    assert [finding.path.rpartition("/")[2] for finding in report.findings] == ["_x"]
+
+
+def test_nothing_leaves_while_another_thread_is_at_work() -> None:
+    """A thread that puts forbidden names in and takes them out again gets none of them out."""
+    body: Any = {"a": {"b": 1}, "l": [{"c": {"d": 1}}]}
+    sanitizer = Sanitizer(Policy((Rule("r", keys=("late", "never"), prefixes=("_",)),)))
+    stop = threading.Event()
+
+    def change() -> None:
+        while not stop.is_set():
+            body["a"]["late"] = 1
+            body["l"][0] = {"c": {"late": 1}}
+            body["a"].pop("late")
+            body["l"][0] = {"c": {"d": 1}}
+
+    interval = sys.getswitchinterval()
+    thread = threading.Thread(target=change)
+    thread.start()
+    sys.setswitchinterval(1e-6)
+    try:
+        contents = {sanitizer.encode(body)[0] for _ in range(3000)}
+    finally:
+        sys.setswitchinterval(interval)
+        stop.set()
+        thread.join()
+    assert not [content for content in contents if b"late" in content]
+
+
+def test_a_place_that_another_thread_changes_meanwhile_is_for_a_walk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where a name was seen to stand says nothing, once the body encodes to something else."""
+    body: Any = {"tags": 1, "metadata": {"a": 1}}
+    stand = Names.stand
+
+    def late(self: Names, names: set[str], value: Any) -> bool:
+        told = stand(self, names, value)
+        value["metadata"] = {"tags": 1}
+        return told
+
+    monkeypatch.setattr(Names, "stand", late)
+    assert FAST.encoded(body, MOST, whole=True) is None
+
+
+def test_a_change_while_places_are_looked_at_is_for_a_walk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error of that says nothing about the body."""
+
+    def changed(*_: object) -> bool:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setattr(Names, "stand", changed)
+    assert SANITIZER.encode({"tags": 1})[0] == b'{"tags":1}'
+
+
+_KEYS = st.sampled_from(("a", "_", "_x", "secret", "secrets", "é", "e", "", "s", "tags", '"_'))
+_bodies = st.recursive(
+    st.sampled_from(("_x", '"secret":', "é", 1, True, None, 0.5, "\\")),
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(_KEYS, below, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(_bodies)
+def test_names_tell_what_the_text_tells(body: Any) -> None:
+    """A walk is asked for where the search of the text would ask for it."""
+    plain = isinstance(body, (list, dict))
+    hit = Prefilter(Matcher(RULES)).finds(compact(body))
+    assert (FAST.encoded(body, MOST) is None) == (hit or not plain)
+
+
+def test_ordinary_words_cost_no_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of presets that are ordinary words pass where they are nobody's bookkeeping."""
+    names = ("headers", "tags", "user", "trace_id", "endpoint", "metadata", "deployment", "id")
+    body = {
+        "model": "m",
+        "messages": [{"role": "user", "content": [{name: {"a": 1} for name in names}]}],
+        "tools": [{"function": {"parameters": {"properties": {name: {} for name in names}}}}],
+    }
+    monkeypatch.setattr("body_guard.core.sanitizer.walk", walked)
+    content, report = Sanitizer(Policy(presets(*PRESETS))).encode(body)
+    assert content == compact(body)
+    assert not report.findings
