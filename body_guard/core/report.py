@@ -121,7 +121,7 @@ _NOT_PLAIN: Final = re.compile(r"[^ !#-.0-\[\]-}]")
 
 def segment(key: str) -> str:
     """Give one reference token of a pointer: RFC 6901 sections 3 and 5, ASCII only."""
-    return _NOT_PLAIN.sub(_escape, key)
+    return key if key.isidentifier() and key.isascii() else _NOT_PLAIN.sub(_escape, key)
 
 
 def _escape(found: re.Match[str]) -> str:
