@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from body_guard.core.encode import encode, orjson_dumps
 from body_guard.core.names import Names
+from body_guard.core.parsed import parsed_with_names
 from body_guard.core.proof import Seen, proof_of
 from body_guard.core.spelling import encodable
 
@@ -68,14 +69,14 @@ class FastPath:
             content, names = _encoded(value, proof, seen)
             if len(content) > most:
                 return None
-            found = self._prefilter.finds(content) if names is None else self._names.among(names)
-            if found and not (
-                whole and self._stands_elsewhere(value, most) and encode(value, proof) == content
-            ):
-                return None
+            found = None if names is None else self._names.among(names)
+            if not (self._prefilter.finds(content) if found is None else found):
+                return content
+            if whole and self._stand_elsewhere(found, value, most):
+                return content if encode(value, proof) == content else None
         except (TypeError, ValueError, RuntimeError):  # or another thread changed the value
-            return None
-        return content
+            pass
+        return None
 
     def written(
         self,
@@ -105,28 +106,57 @@ class FastPath:
             text, names = _with_names(partial(write, body), seen)
             if len(text) > most or not _is_sound(text):
                 return None
-            found = self._may_hold(text) if names is None else self._names.among(names)
-            if found and not (self._stands_elsewhere(body, most) and write(body) == text):
-                return None
+            found = None if names is None else self._names.among(names)
+            if not (self._may_hold(text) if found is None else found):
+                return text
+            if self._stand_elsewhere(found, body, most):
+                return text if write(body) == text else None
         except (TypeError, ValueError, RuntimeError):
-            return None
-        return text
+            pass
+        return None
+
+    def passes(self, text: bytes) -> bool:
+        """Tell of JSON text with forbidden names whether no rule holds for them where they stand.
+
+        Args:
+            text: JSON in UTF-8, without a byte order mark.
+
+        Returns:
+            False where only a scan can tell; so it is of what is no JSON.
+        """
+        __tracebackhide__ = True
+        if not self._names.bound:
+            return False
+        try:
+            value, names = parsed_with_names(text)
+        except (ValueError, RecursionError):
+            return False
+        return not self._names.stand(self._names.among(names), value)
 
     def _may_hold(self, text: str | bytes) -> bool:
         content = text.encode() if isinstance(text, str) else text
         return self._prefilter.suspects(content) is not None
 
-    def _stands_elsewhere(self, body: object, most: int) -> bool:
+    def _stand_elsewhere(self, names: set[str] | None, body: object, most: int) -> bool:
         """Tell whether no rule holds for the forbidden names in a body, where they stand.
 
         What is seen is the body as it is now. Where it then still encodes to the same, that is
         what was encoded.
+
+        Args:
+            names: The forbidden ones; None if they are not known.
+            body: The body.
+            most: As in `encoded`.
         """
         __tracebackhide__ = True
-        seen = Seen()
-        if not proof_of(body, most, seen) or not seen.containers:
+        if not self._names.bound:
             return False
-        return not self._names.stand(self._names.among(set().union(*_dicts(seen))), body)
+        if names is None:
+            seen = Seen()
+            if not proof_of(body, most, seen) or not seen.containers:
+                return False
+            names = self._names.among(set().union(*_dicts(seen)))
+        return not self._names.stand(names, body)
 
 
 def _encoded(value: object, proof: Proof, seen: Seen | None) -> tuple[bytes, set[str] | None]:

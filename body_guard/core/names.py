@@ -18,25 +18,38 @@ __all__ = ["Names"]
 _MOST_KNOWN: Final = 4096
 _MOST_LEARNED: Final = 4096
 
+#: Containers that a look at places goes through.
+_MOST_CONTAINERS: Final = 1_000_000
+
 
 class Names:
     """The names that rules forbid.
 
     Args:
         rules: Whose names are looked for.
+
+    Attributes:
+        bound: Whether some are forbidden at some places only.
     """
 
-    __slots__ = ("_allowed", "_initials", "_keys", "_places", "_prefixes", "_rules")
+    __slots__ = ("_allowed", "_initials", "_keys", "_places", "_prefixes", "_rules", "bound")
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules = tuple(rule for rule in rules if rule.keys or rule.prefixes)
+        rules = tuple(rule for rule in rules if rule.keys or rule.prefixes)
         self._allowed: set[str] = set()
-        self._keys = frozenset(key for rule in self._rules for key in rule.keys)
-        self._prefixes = tuple(prefix for rule in self._rules for prefix in rule.prefixes)
+        self._keys = frozenset(key for rule in rules for key in rule.keys)
+        self._prefixes = tuple(prefix for rule in rules for prefix in rule.prefixes)
         self._initials = frozenset(prefix[0] for prefix in self._prefixes)
-        self._places = Places(
-            glob for rule in self._rules if _is_bound(rule) for glob in rule.scope
+        self._places = Places(glob for rule in rules if _is_bound(rule) for glob in rule.scope)
+        self._rules = tuple(
+            (
+                frozenset(rule.keys),
+                rule.prefixes,
+                self._places.ends(rule.scope) if _is_bound(rule) else 0,
+            )
+            for rule in rules
         )
+        self.bound = any(ends for _, _, ends in self._rules)
 
     def among(self, names: set[str]) -> set[str]:
         """Give those of the (decoded) names of members that a rule forbids somewhere."""
@@ -60,16 +73,23 @@ class Names:
         Args:
             names: Some of the names in the value, as `among` gives them.
             value: A body that is proved to be plain data.
+
+        Returns:
+            Whether one may; so it is too where there are more containers than are looked at.
         """
         asked: list[tuple[set[str], int]] = []
-        for rule in self._rules:
-            found = {name for name in names if name in rule.keys or name.startswith(rule.prefixes)}
-            if found and not _is_bound(rule):
+        for keys, prefixes, ends in self._rules:
+            found = names & keys
+            if prefixes:
+                found.update([name for name in names if name.startswith(prefixes)])
+            if found and not ends:
                 return True
             if found:
-                asked.append((found, self._places.ends(rule.scope)))
+                asked.append((found, ends))
         stack: list[tuple[Any, int]] = [(value, self._places.start)]
-        while stack:
+        for _ in range(_MOST_CONTAINERS):  # another thread may be building a cycle
+            if not stack:
+                return False
             container, place = stack.pop()
             members: Iterable[tuple[object, object]] = enumerate(container)
             if type(container) is dict:
@@ -82,7 +102,7 @@ class Names:
                     below = self._places.below(place, str(token))
                     if below:
                         stack.append((item, below))
-        return False
+        return True
 
 
 def _is_bound(rule: Rule) -> bool:

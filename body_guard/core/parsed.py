@@ -10,9 +10,9 @@ from body_guard.core.encode import DEEPEST
 from body_guard.core.spelling import member_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["Members", "members", "parsed"]
+__all__ = ["Members", "members", "parsed", "parsed_with_names"]
 
 #: Brackets as steps down and up, in signed bytes; and what is none.
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
@@ -53,13 +53,42 @@ def parsed(text: bytes) -> object:
         ValueError: It is no JSON. The error holds the text: let it go no further.
         RecursionError: It is nested too deeply.
     """
+    return _loads(text, Members)
+
+
+def parsed_with_names(text: bytes) -> tuple[object, set[str]]:
+    """Parse JSON text in whose objects no two members have one name.
+
+    Args:
+        text: As for `parsed`.
+
+    Returns:
+        Lists, strings, None and dicts; and the names of all members.
+
+    Raises:
+        ValueError: As for `parsed`; or a name stands twice in an object.
+        RecursionError: As for `parsed`.
+    """
+    names: set[str] = set()
+
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) < len(pairs):
+            raise ValueError
+        names.update(members)
+        return members
+
+    return _loads(text, distinct), names
+
+
+def _loads(text: bytes, hook: Callable[[list[tuple[str, Any]]], object]) -> object:
     # With a raised recursion limit json runs off the end of the stack, and the process dies.
     if text.count(b"[") + text.count(b"{") > DEEPEST and _levels(text) > DEEPEST:
         raise RecursionError
     # A number may have more digits than int() takes; what it is does not matter here.
     return json.loads(
         text.decode("utf-8", "replace"),
-        object_pairs_hook=Members,
+        object_pairs_hook=hook,
         parse_int=_nothing,
         parse_float=_nothing,
     )

@@ -132,6 +132,35 @@ def test_an_encoder_that_fails_is_not_the_last_word() -> None:
     assert FAST.written([1], MOST, fails) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        pytest.param(b'{"tags": {"m": [1]}, "a": 1e999}', True, id="elsewhere"),
+        pytest.param(b'{"m": [{"tags": 1}]}', False, id="there"),
+        pytest.param(b'{"m": [{"t\\u0061gs": 1}]}', False, id="there, with an escape"),
+        pytest.param(b'{"m": [{"tags": 1}], "m": []}', False, id="there, behind its double"),
+        pytest.param(b'{"tags": 1, "_x": 2}', False, id="another anywhere"),
+        pytest.param(b'{"tags": 1,}', False, id="no JSON"),
+        pytest.param(b'{"tags": 1}\n{"tags": 2}', False, id="lines"),
+        pytest.param(b"[" * 3000 + b'{"tags": 1}' + b"]" * 3000, False, id="deep"),
+        pytest.param(b'{"tags": %s}' % (b"9" * 5000), True, id="digits"),
+    ],
+)
+def test_bytes_whose_names_stand_elsewhere_are_not_cut(text: bytes, passes: bool) -> None:
+    """What is parsed whole is judged by place; in doubt, a scan of the text does it."""
+    assert FAST.passes(text) is passes
+    assert not FastPath(RULES[:1], Prefilter(Matcher(RULES[:1]))).passes(text)
+
+
+def test_a_text_that_passes_is_not_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scan takes several times what parsing does."""
+    monkeypatch.setattr("body_guard.core.sanitizer.splice", walked)
+    for text in (b'{"tags": 1}', b'\xef\xbb\xbf{"tags": 1}', '{"tags": 1}'.encode("utf-16")):
+        content, report = SANITIZER.sanitize_bytes(text, "application/json")
+        assert content is text
+        assert not report.findings
+
+
 def test_no_more_is_kept_than_has_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """A body with ever so many members is searched."""
     monkeypatch.setattr(proving, "_MOST_KEPT", 2)
@@ -227,7 +256,7 @@ def test_a_change_while_places_are_looked_at_is_for_a_walk(
         raise RuntimeError("dictionary changed size during iteration")
 
     monkeypatch.setattr(Names, "stand", changed)
-    assert SANITIZER.encode({"tags": 1})[0] == b'{"tags":1}'
+    assert FAST.encoded({"tags": 1}, MOST, whole=True) is None
 
 
 _KEYS = st.sampled_from(("a", "_", "_x", "secret", "secrets", "é", "e", "", "s", "tags", '"_'))

@@ -80,3 +80,18 @@ def test_what_is_learned_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_names_stand(names: set[str], value: Any, may: bool) -> None:
     """A rule is asked where its globs lead, one that holds anywhere nowhere else."""
     assert Names(RULES).stand(names, value) is may
+
+
+def test_a_look_at_places_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though another thread builds a cycle of what was proved to be plain."""
+    monkeypatch.setattr(module, "_MOST_CONTAINERS", 100)
+    cycle: dict[str, Any] = {"a": 1}
+    cycle["m"] = cycle
+    assert Names(RULES).stand({"t_x"}, {"m": cycle}) is True
+    assert Names(RULES).stand({"t_x"}, {"m": [{}] * 90}) is False
+
+
+def test_whether_places_matter() -> None:
+    """Where every rule holds anywhere, there is nothing to look at."""
+    assert Names(RULES).bound
+    assert not Names(RULES[:1]).bound
