@@ -189,6 +189,14 @@ def code(size: int, pick: random.Random) -> dict[str, Any]:
     return {"model": "m-1", "messages": messages}
 
 
+def ordinary(size: int, pick: random.Random) -> dict[str, Any]:
+    """Give a chat with a tool whose properties have names that presets forbid, but elsewhere."""
+    names = ("deployment", "endpoint", "headers", "id", "tags", "trace_id", "user", "version")
+    properties = {name: {"type": "string"} for name in names}
+    function = {"name": "f", "parameters": {"type": "object", "properties": properties}}
+    return {**chat(size, pick), "tools": [{"type": "function", "function": function}]}
+
+
 #: How the clean bodies are made, and how large; in bytes, but for floats and levels.
 CLEAN: Final[Mapping[str, tuple[Callable[[int, random.Random], object], int]]] = {
     "chat 1 KB": (chat, 1_000),
@@ -202,6 +210,7 @@ CLEAN: Final[Mapping[str, tuple[Callable[[int, random.Random], object], int]]] =
     "long floats 2 MB": (partial(floats, window=True), 100_000),
     "depth 200": (deep, 200),
     "code 100 KB": (code, 100_000),
+    "ordinary names 20 KB": (ordinary, 20_000),
     "non-ASCII 200 KB": (partial(chat, words=_FOREIGN), 200_000),
 }
 #: What each is cut down to for a run that only asks whether it runs.

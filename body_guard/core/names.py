@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.scopes import Places
@@ -18,6 +19,9 @@ __all__ = ["Names"]
 _MOST_KNOWN: Final = 4096
 _MOST_LEARNED: Final = 4096
 
+#: Sets of forbidden names for which what the rules say is remembered.
+_MOST_ASKED: Final = 64
+
 #: Containers that a look at places goes through.
 _MOST_CONTAINERS: Final = 1_000_000
 
@@ -32,7 +36,16 @@ class Names:
         bound: Whether some are forbidden at some places only.
     """
 
-    __slots__ = ("_allowed", "_initials", "_keys", "_places", "_prefixes", "_rules", "bound")
+    __slots__ = (
+        "_allowed",
+        "_asked",
+        "_initials",
+        "_keys",
+        "_places",
+        "_prefixes",
+        "_rules",
+        "bound",
+    )
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         rules = tuple(rule for rule in rules if rule.keys or rule.prefixes)
@@ -49,19 +62,22 @@ class Names:
             )
             for rule in rules
         )
+        self._asked = lru_cache(_MOST_ASKED)(self._ask)
         self.bound = any(ends for _, _, ends in self._rules)
 
     def among(self, names: set[str]) -> set[str]:
         """Give those of the (decoded) names of members that a rule forbids somewhere."""
-        if names <= self._allowed:
-            return set()
+        new = names - self._allowed
+        if not new:
+            return new
         initials, prefixes = self._initials, self._prefixes
-        found = {name for name in names if name[:1] in initials and name.startswith(prefixes)}
-        found |= self._keys & names
-        if not found and sum(map(len, names)) <= _MOST_LEARNED:
+        found = {name for name in new if name[:1] in initials and name.startswith(prefixes)}
+        found |= self._keys & new
+        new -= found
+        if sum(map(len, new)) <= _MOST_LEARNED:
             if len(self._allowed) > _MOST_KNOWN:
                 self._allowed.clear()
-            self._allowed |= names
+            self._allowed |= new
         return found
 
     def stand(self, names: set[str], value: object) -> bool:
@@ -77,25 +93,24 @@ class Names:
         Returns:
             Whether one may; so it is too where there are more containers than are looked at.
         """
-        asked: list[tuple[set[str], int]] = []
-        for keys, prefixes, ends in self._rules:
-            found = names & keys
-            if prefixes:
-                found.update([name for name in names if name.startswith(prefixes)])
-            if found and not ends:
-                return True
-            if found:
-                asked.append((found, ends))
+        ask = self._asked if sum(map(len, names)) <= _MOST_LEARNED else self._ask
+        asked = ask(frozenset(names))
+        if asked is None:
+            return True
         stack: list[tuple[Any, int]] = [(value, self._places.start)]
+        onward = self._places.onward
         for _ in range(_MOST_CONTAINERS):  # another thread may be building a cycle
             if not stack:
                 return False
             container, place = stack.pop()
-            members: Iterable[tuple[object, object]] = enumerate(container)
-            if type(container) is dict:
-                if any(place & ends and not found.isdisjoint(container) for found, ends in asked):
-                    return True
-                members = [*container.items()]
+            is_dict = type(container) is dict
+            if is_dict:
+                for found, ends in asked:
+                    if place & ends and not found.isdisjoint(container):
+                        return True
+            if not place & onward:
+                continue
+            members = [*container.items()] if is_dict else enumerate(container)
             for token, item in members:
                 kind = type(item)
                 if kind is dict or kind is list or kind is tuple:
@@ -103,6 +118,19 @@ class Names:
                     if below:
                         stack.append((item, below))
         return True
+
+    def _ask(self, names: frozenset[str]) -> list[tuple[frozenset[str], int]] | None:
+        """Give the names that rules forbid, and at which places; None where one is anywhere."""
+        asked: list[tuple[frozenset[str], int]] = []
+        for keys, prefixes, ends in self._rules:
+            found = names & keys
+            if prefixes:
+                found |= {name for name in names if name.startswith(prefixes)}
+            if found and not ends:
+                return None
+            if found:
+                asked.append((found, ends))
+        return asked
 
 
 def _is_bound(rule: Rule) -> bool:

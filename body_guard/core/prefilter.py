@@ -74,7 +74,9 @@ class Prefilter:
         names = "".join((*matcher.prefixes, *matcher.keys))
         self._written_start = b"" if _escaped(names) else self._start
         branches = _branches(sorted({needle[1 : 1 + _MOST_BRANCHES] for needle in self._needles}))
-        self._pattern = re.compile(rb'"(?=%b)' % branches if self._needles else rb"(?!)")
+        # No name begins behind a backslash; in text, many quotes do.
+        pattern = rb'"(?=%b)(?<!\\")' % branches if self._needles else rb"(?!)"
+        self._pattern = re.compile(pattern)
         spellings = {
             spelling
             for name in (*matcher.prefixes, *matcher.keys)

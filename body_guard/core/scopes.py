@@ -79,10 +79,11 @@ class Places:
 
     Attributes:
         start: The place of the body.
+        onward: The bits of which a place has one where something below it may match yet.
         around: The place of what stands around the body, which only ``**`` is said to match.
     """
 
-    __slots__ = ("_ends", "_literal", "_many", "_one", "around", "start")
+    __slots__ = ("_ends", "_literal", "_many", "_one", "around", "onward", "start")
 
     def __init__(self, globs: Iterable[str]) -> None:
         self._one = self._many = self.start = 0
@@ -101,6 +102,7 @@ class Places:
                 bit <<= 1
             self._ends[glob] = bit
             bit <<= 1
+        self.onward = bit - 1 & ~self.ends(self._ends)
         self.start |= (self.start & self._many) << 1
         self.around = self.ends(glob for glob in self._ends if parsed(glob) == ANYWHERE)
 

@@ -58,8 +58,14 @@ def test_what_is_learned_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(names._allowed) <= 12
     before = set(names._allowed)
     assert names.among({"k" * 21}) == set()
-    assert names.among({"y", "a"}) == {"a"}
     assert names._allowed == before
+    assert names.among({"y", "a"}) == {"a"}
+    assert "y" in names._allowed
+    assert "a" not in names._allowed
+    for number in range(100):
+        assert names.stand({f"_{number}"}, {}) is True
+        assert names.stand({"_" * 21}, {}) is True
+    assert names._asked.cache_info().currsize <= 64
 
 
 @pytest.mark.parametrize(
