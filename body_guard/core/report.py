@@ -121,7 +121,7 @@ _NOT_PLAIN: Final = re.compile(r"[^ !#-.0-\[\]-}]")
 
 def segment(key: str) -> str:
     """Give one reference token of a pointer: RFC 6901 sections 3 and 5, ASCII only."""
-    return _NOT_PLAIN.sub(_escape, key)
+    return key if key.isidentifier() and key.isascii() else _NOT_PLAIN.sub(_escape, key)
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -139,7 +139,7 @@ def _escape(found: re.Match[str]) -> str:
 
 def pointer(segments: Iterable[str]) -> str:
     """Join reference tokens, escaped already, to a pointer."""
-    return "".join([f"/{token}" for token in segments])
+    return "/".join(["", *segments])
 
 
 class Listing:
@@ -165,7 +165,8 @@ class Listing:
 
         Without that one, the error of a refused body could not say why.
         """
-        return not self.full or (action == "reject" and not self._refuses)
+        room = len(self.findings) < _MOST_FINDINGS
+        return room or (action == "reject" and not self._refuses)
 
     def wants(self, levels: int, length: int = 0) -> int:
         """Give how many tokens of a path of so many levels are of use to `add`.
@@ -198,9 +199,10 @@ class Listing:
             hint: What would keep it.
             levels: How many tokens there are, where not all are given.
         """
-        if self.full:
+        if len(self.findings) >= _MOST_FINDINGS:
             self.findings.pop()
-        self._refuses |= action == "reject"
+        if action == "reject":
+            self._refuses = True
         self.findings.append(Finding(self.path(tokens, levels), rule, action, kind, owner, hint))
 
     def path(self, tokens: Sequence[str], levels: int | None = None) -> str:

@@ -256,7 +256,9 @@ class Matcher:
     """
 
     __slots__ = (
+        "_by_key",
         "_placed",
+        "_prefixed",
         "_types",
         "keys",
         "only_reports",
@@ -284,6 +286,23 @@ class Matcher:
             [*(glob for rule in bound for glob in (*rule.scope, *rule.exceptions)), *zones]
         )
         self._placed = tuple(self._bound(rule) for rule in rules)
+        # Looked up, since a body can break rules in very many places.
+        self._prefixed = {start: self._prefixed_by(start) for start in ("", *self.starts)}
+        self._by_key: dict[str, tuple[Placed, ...]] = dict.fromkeys(self.keys, ())
+        for placed in self._placed:
+            names = frozenset(placed.rule.keys)
+            for key in self.keys:
+                if key in names or key.startswith(placed.rule.prefixes):
+                    self._by_key[key] += (placed,)
+
+    def _prefixed_by(self, start: str) -> tuple[Placed, ...]:
+        """Give the rules that a name with this beginning may break by a prefix."""
+        starts = {start, *self.short}
+        return tuple(
+            placed
+            for placed in self._placed
+            if any(prefix[:STARTS] in starts for prefix in placed.rule.prefixes)
+        )
 
     def _bound(self, rule: Rule) -> Placed:
         if rule.everywhere:
@@ -295,13 +314,14 @@ class Matcher:
 
     def named(self, name: str) -> tuple[Placed, ...]:
         """Give the rules that a member of this (decoded) name breaks where they hold, in order."""
-        if name not in self.keys and not name.startswith(self.prefixes):
+        if name in self._by_key:
+            return self._by_key[name]
+        if not name.startswith(self.prefixes):
             return ()
-        return tuple(
-            placed
-            for placed in self._placed
-            if name in placed.rule.keys or name.startswith(placed.rule.prefixes)
-        )
+        found = self._prefixed.get(name[:STARTS], self._prefixed[""])
+        if len(found) > 1:
+            found = tuple(placed for placed in found if name.startswith(placed.rule.prefixes))
+        return found
 
     def typed(self, kind: type) -> tuple[Placed, ...]:
         """Give the rules that a value of this type breaks where they hold; run none of its code."""

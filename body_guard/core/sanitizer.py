@@ -14,6 +14,7 @@ from body_guard.core.forms import sanitize_form, sanitize_multipart
 from body_guard.core.leaves import Leaves
 from body_guard.core.media import media_of
 from body_guard.core.overview import Overview
+from body_guard.core.pluck import plucked
 from body_guard.core.policy import DEFAULT, Policy
 from body_guard.core.prefilter import Prefilter
 from body_guard.core.proof import proof_of
@@ -145,6 +146,12 @@ class Sanitizer:
 
     def _encode_walked(self, value: object) -> tuple[bytes, Report]:
         __tracebackhide__ = True
+        rest = plucked(value, self._matcher)
+        if rest is not None:
+            left, report = rest
+            plain = self._encoded_clean(left)
+            if plain is not None:
+                return plain, report
         most = self.policy.max_bytes
         # What looks at a body as a whole is to see no stubs; and what ``convert=`` does to the body
         # while it is walked is to leave with it.

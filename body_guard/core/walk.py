@@ -173,19 +173,25 @@ class _Node:
         if self.odd_names and not self.is_array:
             self._report_duplicates()
         if self.edits is not None:
-            self.value = self._rebuilt_array() if self.is_array else self._rebuilt_object()
+            rebuilt = self._rebuilt_array if self.is_array else self._rebuilt_object
+            self.value = rebuilt(self.edits)
         self.open = False
         if not self.bound:
             self.items = []
 
-    def _rebuilt_array(self) -> list[object]:
-        edits = self.edits or {}
-        values = (edits.get(position, item) for position, item in enumerate(self.items))
-        return [None if value is _GONE else value for value in values]
+    def _rebuilt_array(self, edits: dict[int, object]) -> list[object]:
+        values = list(self.items)
+        for position, value in edits.items():
+            values[position] = None if value is _GONE else value
+        return values
 
-    def _rebuilt_object(self) -> dict[Any, object]:
+    def _rebuilt_object(self, edits: dict[int, object]) -> dict[Any, object]:
         if not self.odd_names:
-            return {key: value for key, _, value in self._kept()}
+            return {
+                key: value
+                for position, (key, item) in enumerate(self.items)
+                if (value := edits.get(position, item)) is not _GONE
+            }
         rebuilt: dict[Any, object] = {}
         for key, _, value in self._kept():
             plain = plain_key(key)
@@ -771,24 +777,26 @@ def _report(root: _Node, changed: bool, rejected: bool) -> Report:
     if not changed and not root.places:
         return CLEAN
     listing = Listing()
-    names: dict[int, str] = {}  # by the id of a type, which the marks keep alive
+    told: dict[tuple[int, str], tuple[str, str]] = {}  # by id of a type, which marks keep alive
     for tokens, mark in _marked(root):
         if not listing.takes(mark.action):
             break
-        _list(listing, names, tokens, mark)
+        _list(listing, told, tokens, mark)
     if rejected and listing.full and listing.takes("reject"):
-        _list(listing, names, *next(_marked(root, refusing=True)))
+        _list(listing, told, *next(_marked(root, refusing=True)))
     findings = tuple(listing.findings)
     return Report(findings, changed, omitted=root.places - len(findings))
 
 
-def _list(listing: Listing, names: dict[int, str], tokens: list[str], mark: _Mark) -> None:
+def _list(
+    listing: Listing, told: dict[tuple[int, str], tuple[str, str]], tokens: list[str], mark: _Mark
+) -> None:
     rule, action, kind, owner = mark
-    hint = HINT if rule == "unserializable" and is_plain_data(kind) else ""
-    name = names.get(id(kind))
-    if name is None:
-        name = names[id(kind)] = qualified_name(kind)
-    listing.add(tokens[1:], rule, action, name, owner, hint)
+    known = told.get((id(kind), rule))
+    if known is None:
+        hint = HINT if rule == "unserializable" and is_plain_data(kind) else ""
+        known = told[id(kind), rule] = qualified_name(kind), hint
+    listing.add(tokens[1:], rule, action, known[0], owner, known[1])
 
 
 def _marked(root: _Node, *, refusing: bool = False) -> Iterator[tuple[list[str], _Mark]]:

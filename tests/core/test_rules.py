@@ -447,6 +447,34 @@ def test_all_rules_that_match_are_given_in_order() -> None:
     assert EXPLAINED.first("b", start, EXPLAINED.places.below(start, "b")) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "rules"),
+    [
+        pytest.param("_abc", ["long", "_", "alike"], id="a long, a short, one that begins alike"),
+        pytest.param("_abd", ["_", "alike"], id="all but the long"),
+        pytest.param("_ab", ["_", "alike"], id="a name of three characters"),
+        pytest.param("_a", ["_"], id="a name of two"),
+        pytest.param("_xyz", ["_", "keys"], id="a name that is a key too"),
+        pytest.param("other", ["keys", "other"], id="a key that is the beginning of others"),
+        pytest.param("others", ["other"], id="one of those"),
+        pytest.param("xyz", [], id="a name that no rule names"),
+        pytest.param("", [], id="no characters"),
+    ],
+)
+def test_a_name_breaks_each_rule_that_names_it(name: str, rules: list[str]) -> None:
+    """By a prefix, however short, or by a key; in the order of the rules."""
+    matcher = Matcher(
+        (
+            Rule("long", prefixes=("_abc", "zzz")),
+            Rule("_", prefixes=("_",)),
+            Rule("keys", keys=("other", "_xyz")),
+            Rule("alike", prefixes=("_ab",)),
+            Rule("other", prefixes=("other",), keys=("unused",)),
+        )
+    )
+    assert [placed.rule.name for placed in matcher.named(name)] == rules
+
+
 def test_a_matcher_knows_whether_it_takes_anything() -> None:
     """One that only reports need not refuse what it cannot read."""
     told = Rule("r", keys=("a",), action="report")
