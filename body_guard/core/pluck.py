@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from body_guard.core.report import Listing, Report, segment
+from body_guard.core.report import CLEAN, Listing, Report, segment
 from body_guard.core.rules import STARTS
 from body_guard.core.spelling import made_sound
 from body_guard.core.typenames import package, qualified_name
@@ -26,7 +26,7 @@ _MOST: Final = 1000
 _LEVELS: Final = 250
 
 
-def plucked(value: object, matcher: Matcher) -> tuple[object, Report] | None:
+def plucked(value: object, matcher: Matcher) -> tuple[object, Report]:
     """Take members out of a dict, and of dicts in dicts, by their names alone.
 
     Args:
@@ -35,17 +35,18 @@ def plucked(value: object, matcher: Matcher) -> tuple[object, Report] | None:
 
     Returns:
         What is left, and the report; the dicts that changed are copies. If what is left is plain
-        data without a forbidden name, both are what a walk gives. None where nothing was found.
+        data without a forbidden name, both are what a walk gives. Where nothing is taken out, the
+        value itself, and an empty report.
     """
     __tracebackhide__ = True
     if type(value) is not dict:
-        return None
+        return value, CLEAN
     listing = Listing()
     try:
         left = _Pluck(matcher, listing).left_of(value, [])
     except RuntimeError:  # another thread changed a dict, or the stack of the caller is full
-        return None
-    return None if left is value else (left, Report(tuple(listing.findings), changed=True))
+        return value, CLEAN
+    return left, CLEAN if left is value else Report(tuple(listing.findings), changed=True)
 
 
 class _Pluck:

@@ -91,6 +91,9 @@ class Sanitizer:
         __tracebackhide__ = True
         if self._encoded_clean(value) is not None:
             return value, CLEAN
+        left, content, report = self._plucked(value)
+        if content is not None:
+            return left, report
         leaves = Leaves(self._fast, self.policy.max_bytes, stand_in=False)
         walked = self._prepared(value, leaves)
         return walked.value, walked.report
@@ -113,7 +116,10 @@ class Sanitizer:
         """
         __tracebackhide__ = True
         content = self._encoded_clean(value)
-        return self._encode_walked(value) if content is None else (content, CLEAN)
+        if content is not None:
+            return content, CLEAN
+        _, content, report = self._plucked(value)
+        return self._encode_walked(value) if content is None else (content, report)
 
     def written(
         self,
@@ -144,14 +150,14 @@ class Sanitizer:
             return content
         return content if self._overview.passes(value, content) else None
 
+    def _plucked(self, value: object) -> tuple[object, bytes | None, Report]:
+        """Give a value less what goes by its names, and the encoding of that, if it is clean."""
+        __tracebackhide__ = True
+        left, report = plucked(value, self._matcher)
+        return left, self._encoded_clean(left) if report.changed else None, report
+
     def _encode_walked(self, value: object) -> tuple[bytes, Report]:
         __tracebackhide__ = True
-        rest = plucked(value, self._matcher)
-        if rest is not None:
-            left, report = rest
-            plain = self._encoded_clean(left)
-            if plain is not None:
-                return plain, report
         most = self.policy.max_bytes
         # What looks at a body as a whole is to see no stubs; and what ``convert=`` does to the body
         # while it is walked is to leave with it.

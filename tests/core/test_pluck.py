@@ -12,6 +12,7 @@ from body_guard.core import sanitizer as sanitizing
 from body_guard.core.encode import encode
 from body_guard.core.pluck import plucked
 from body_guard.core.proof import proof_of
+from body_guard.core.report import CLEAN
 from body_guard.core.rules import Matcher
 from body_guard.core.walk import walk
 
@@ -73,6 +74,12 @@ def test_what_is_taken_out(value: Any, left: Any, findings: list[Finding]) -> No
     assert snapshot(value) == before
 
 
+def untouched(value: Any) -> bool:
+    """Tell whether nothing is taken out, and nothing told."""
+    left, report = plucked(value, MATCHER)
+    return left is value and report is CLEAN
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -91,15 +98,14 @@ def test_what_is_taken_out(value: Any, left: Any, findings: list[Finding]) -> No
 )
 def test_what_is_left_to_a_walk(value: Any) -> None:
     """What is not sure to go, or would take long to find, stays."""
-    assert plucked(value, MATCHER) is None
+    assert untouched(value)
 
 
 def test_only_what_changes_is_copied() -> None:
     """The dicts on the way to what was taken out are copies, all else is the caller's own."""
     value: dict[str, Any] = {"a": {"secret": 1}, "b": {"c": {}}, "d": [1]}
-    found = plucked(value, MATCHER)
-    assert found is not None
-    left: Any = found[0]
+    left: Any
+    left, _ = plucked(value, MATCHER)
     assert left == {"a": {}, "b": {"c": {}}, "d": [1]}
     assert left["b"] is value["b"]
     assert left["d"] is value["d"]
@@ -110,10 +116,10 @@ def test_shared_dicts_take_no_time() -> None:
     value: dict[str, Any] = {"secret": 1}
     for _ in range(40):
         value = {"a": value, "b": value}
-    assert plucked(value, MATCHER) is not None
+    assert not untouched(value)
     value = {}
     value["a"] = value
-    assert plucked(value, MATCHER) is None
+    assert untouched(value)
 
 
 def test_levels_are_bounded() -> None:
@@ -125,8 +131,8 @@ def test_levels_are_bounded() -> None:
             value = {"a": value}
         return value
 
-    assert plucked(below(250), MATCHER) is not None
-    assert plucked(below(251), MATCHER) is None
+    assert not untouched(below(250))
+    assert untouched(below(251))
 
 
 def test_a_full_stack_leaves_all_to_a_walk() -> None:
@@ -139,20 +145,19 @@ def test_a_full_stack_leaves_all_to_a_walk() -> None:
         try:
             return down()
         except RecursionError:
-            return plucked(value, MATCHER)
+            return untouched(value)
 
-    assert plucked(value, MATCHER) is not None
-    assert down() is None
+    assert not untouched(value)
+    assert down()
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_code_of_a_value_is_run(name: str) -> None:
     """A hostile value is carried along or taken out, and never asked for anything."""
     make, _ = HOSTILE[name]
-    found = plucked({"a": make(), "b": {"secret": make()}}, MATCHER)
-    assert found is not None
-    assert [finding.path for finding in found[1].findings] == ["/b/secret"]
-    assert plucked(make(), MATCHER) is None
+    _, report = plucked({"a": make(), "b": {"secret": make()}}, MATCHER)
+    assert [finding.path for finding in report.findings] == ["/b/secret"]
+    assert untouched(make())
 
 
 @pytest.mark.parametrize("base", [object, str, int], ids=lambda base: base.__name__)
@@ -161,7 +166,7 @@ def test_no_code_of_a_key_is_run(base: type) -> None:
     key, arm = hostile_key(base)
     value = {"secret": 1, key: 2, "_sentry_": 3}
     arm()
-    assert plucked(value, MATCHER) is None
+    assert untouched(value)
 
 
 @given(planted())
@@ -169,10 +174,9 @@ def test_a_walk_does_the_same(bodies: tuple[Any, dict[Any, Any]]) -> None:
     """Where the rest is plain data, value and report are those of a walk."""
     policy = Policy()
     matcher = Matcher(policy.rules)
-    found = plucked(bodies[1], matcher)
-    if found is None or not proof_of(found[0], policy.max_bytes):
+    left, report = plucked(bodies[1], matcher)
+    if not report.changed or not proof_of(left, policy.max_bytes):
         return
-    left, report = found
     walked = walk(bodies[1], policy, matcher, for_encoder=True)
     if report == walked.report:
         assert left == walked.value
@@ -212,8 +216,10 @@ def test_the_body_that_leaves(value: Any, text: str, paths: list[str]) -> None:
 
 
 def test_the_common_case_is_not_walked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One live object in the metadata of a plain body takes no walk."""
+    """One live object in the metadata of a plain body takes no walk, whoever encodes the rest."""
     monkeypatch.delattr(sanitizing, "walk")
-    content, report = Sanitizer().encode({"m": [1], "metadata": {"_sentry_span": Span()}})
+    body = {"m": [1], "metadata": {"_sentry_span": Span()}}
+    content, report = Sanitizer().encode(body)
     assert content == b'{"m":[1],"metadata":{}}'
     assert len(report.findings) == 1
+    assert Sanitizer().prepare(body) == ({"m": [1], "metadata": {}}, report)
