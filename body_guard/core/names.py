@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.scopes import Places
+from body_guard.core.spelling import encodable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from body_guard.core.rules import Rule
 
 __all__ = ["Names"]
 
-#: How many names that no rule forbids are remembered, and how many characters of them at once: a
+#: Characters of names that no rule forbids that are remembered, and of those learned at once: a
 #: client sends the same few again and again, and asking for each takes longer than a small body.
-_MOST_KNOWN: Final = 4096
+_MOST_KNOWN: Final = 65_536
 _MOST_LEARNED: Final = 4096
 
 #: Sets of forbidden names for which what the rules say is remembered.
@@ -41,6 +43,7 @@ class Names:
         "_asked",
         "_initials",
         "_keys",
+        "_known",
         "_places",
         "_prefixes",
         "_rules",
@@ -50,6 +53,7 @@ class Names:
     def __init__(self, rules: Iterable[Rule]) -> None:
         rules = tuple(rule for rule in rules if rule.keys or rule.prefixes)
         self._allowed: set[str] = set()
+        self._known = 0
         self._keys = frozenset(key for rule in rules for key in rule.keys)
         self._prefixes = tuple(prefix for rule in rules for prefix in rule.prefixes)
         self._initials = frozenset(prefix[0] for prefix in self._prefixes)
@@ -66,21 +70,31 @@ class Names:
         self.bound = any(ends for _, _, ends in self._rules)
 
     def among(self, names: set[str]) -> set[str]:
-        """Give those of the (decoded) names of members that a rule forbids somewhere."""
+        """Give those of the (decoded) names of members that a rule forbids somewhere.
+
+        So it may be with a name that is no Unicode text: two halves of a character that stand one
+        behind the other are one to whoever reads them as JSON.
+        """
+        __tracebackhide__ = True
         new = names - self._allowed
         if not new:
             return new
         initials, prefixes = self._initials, self._prefixes
         found = {name for name in new if name[:1] in initials and name.startswith(prefixes)}
         found |= self._keys & new
+        found.update([name for name in new if not (name.isascii() or encodable(name))])
         new -= found
-        if sum(map(len, new)) <= _MOST_LEARNED:
-            if len(self._allowed) > _MOST_KNOWN:
-                self._allowed.clear()
+        learned = sum(map(len, new))
+        if learned <= _MOST_LEARNED:
+            self._known += learned
+            if self._known > _MOST_KNOWN:
+                self._allowed, self._known = set(), learned
             self._allowed |= new
         return found
 
-    def stand(self, names: set[str], value: object) -> bool:
+    def stand(
+        self, names: set[str], value: object, copies: Mapping[int, Any] = MappingProxyType({})
+    ) -> bool:
         """Tell whether a rule may hold for one of these names where it stands.
 
         Most rules are bound to places, and their names are ordinary words elsewhere. So this goes
@@ -88,21 +102,25 @@ class Names:
 
         Args:
             names: Some of the names in the value, as `among` gives them.
-            value: A body that is proved to be plain data.
+            value: A body, of plain data.
+            copies: What the containers in it held when it was encoded, by their ids; where there
+                is none, the container itself is looked at.
 
         Returns:
             Whether one may; so it is too where there are more containers than are looked at.
         """
+        __tracebackhide__ = True
         ask = self._asked if sum(map(len, names)) <= _MOST_LEARNED else self._ask
         asked = ask(frozenset(names))
         if asked is None:
             return True
         stack: list[tuple[Any, int]] = [(value, self._places.start)]
         onward = self._places.onward
-        for _ in range(_MOST_CONTAINERS):  # another thread may be building a cycle
+        for _ in range(_MOST_CONTAINERS):
             if not stack:
                 return False
             container, place = stack.pop()
+            container = copies.get(id(container), container)
             is_dict = type(container) is dict
             if is_dict:
                 for found, ends in asked:
@@ -110,7 +128,7 @@ class Names:
                         return True
             if not place & onward:
                 continue
-            members = [*container.items()] if is_dict else enumerate(container)
+            members = container.items() if is_dict else enumerate(container)
             for token, item in members:
                 kind = type(item)
                 if kind is dict or kind is list or kind is tuple:
@@ -122,6 +140,8 @@ class Names:
     def _ask(self, names: frozenset[str]) -> list[tuple[frozenset[str], int]] | None:
         """Give the names that rules forbid, and at which places; None where one is anywhere."""
         asked: list[tuple[frozenset[str], int]] = []
+        if not all(map(encodable, names)):
+            return None
         for keys, prefixes, ends in self._rules:
             found = names & keys
             if prefixes:

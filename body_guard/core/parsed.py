@@ -53,7 +53,7 @@ def parsed(text: bytes) -> object:
         ValueError: It is no JSON. The error holds the text: let it go no further.
         RecursionError: It is nested too deeply.
     """
-    return _loads(text, Members)
+    return _loads(text.decode("utf-8", "replace"), Members)
 
 
 def parsed_with_names(text: bytes) -> tuple[object, set[str]]:
@@ -63,35 +63,33 @@ def parsed_with_names(text: bytes) -> tuple[object, set[str]]:
         text: As for `parsed`.
 
     Returns:
-        Lists, strings, None and dicts; and the names of all members.
+        The value, its numbers left out; and the names of all members.
 
     Raises:
-        ValueError: As for `parsed`; or a name stands twice in an object.
+        ValueError: It is no JSON, or not in UTF-8; or a name stands twice in an object.
         RecursionError: As for `parsed`.
     """
     names: set[str] = set()
 
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        __tracebackhide__ = True
         members = dict(pairs)
         if len(members) < len(pairs):
             raise ValueError
         names.update(members)
         return members
 
-    return _loads(text, distinct), names
+    __tracebackhide__ = True
+    return _loads(text.decode(), distinct), names
 
 
-def _loads(text: bytes, hook: Callable[[list[tuple[str, Any]]], object]) -> object:
+def _loads(text: str, hook: Callable[[list[tuple[str, Any]]], object]) -> object:
+    __tracebackhide__ = True
     # With a raised recursion limit json runs off the end of the stack, and the process dies.
-    if text.count(b"[") + text.count(b"{") > DEEPEST and _levels(text) > DEEPEST:
+    if text.count("[") + text.count("{") > DEEPEST and _levels(text.encode()) > DEEPEST:
         raise RecursionError
     # A number may have more digits than int() takes; what it is does not matter here.
-    return json.loads(
-        text.decode("utf-8", "replace"),
-        object_pairs_hook=hook,
-        parse_int=_nothing,
-        parse_float=_nothing,
-    )
+    return json.loads(text, object_pairs_hook=hook, parse_int=_nothing, parse_float=_nothing)
 
 
 def _levels(text: bytes) -> int:

@@ -70,9 +70,9 @@ class Prefilter:
         # 150 names would read the text 150 times.
         self._start = _shared(self._needles)
         self.many = len(self._needles) > 1 and not self._start
-        # An encoder spells a character in one way: as it is, but for these.
+        # An encoder spells a character of ASCII in one way: as it is, but for these.
         names = "".join((*matcher.prefixes, *matcher.keys))
-        self._written_start = b"" if _escaped(names) else self._start
+        self._written_start = self._start if names.isascii() and not _escaped(names) else b""
         branches = _branches(sorted({needle[1 : 1 + _MOST_BRANCHES] for needle in self._needles}))
         # No name begins behind a backslash; in text, many quotes do.
         pattern = rb'"(?=%b)(?<!\\")' % branches if self._needles else rb"(?!)"

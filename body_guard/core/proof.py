@@ -24,8 +24,10 @@ Proof = Literal["orjson", "json", ""]
 _MOST: Final = 8_000_000
 _LEVELS: Final = 900
 
-#: Members up to which what was looked at is kept: 16 MB of pointers.
+#: Members up to which what was looked at is kept, 8 MB of pointers; and names of the members of one
+#: dict, or of those that are looked at together, up to which they are likely to be the same ones.
 _MOST_KEPT: Final = 1_000_000
+_MOST_NAMES: Final = 2000
 
 #: Levels that orjson goes down; it refuses the 255th.
 _LEVELS_OF_ORJSON: Final = 250
@@ -78,13 +80,15 @@ class Seen:
     Attributes:
         containers: All of them, each wherever it stands.
         members: What they held, as ``gc.get_referents`` gives it.
+        full: Whether it was too much.
     """
 
-    __slots__ = ("containers", "members")
+    __slots__ = ("containers", "full", "members")
 
     def __init__(self) -> None:
         self.containers: list[Any] = []
         self.members: list[Any] = []
+        self.full = False
 
 
 def proof_of(value: object, most: int, seen: Seen | None = None) -> Proof:
@@ -110,7 +114,7 @@ def proof_of(value: object, most: int, seen: Seen | None = None) -> Proof:
     room, depth, deepest, turn = _MOST, 1, 1, 0
     size: float = 0
     while True:
-        if seen is not None and (odd or len(seen.members) > _MOST_KEPT or not _COLLECTOR_TELLS):
+        if seen is not None and (odd or seen.full or not _COLLECTOR_TELLS):
             seen.containers, seen.members = [], []
             seen = None
         below: list[Any] = []
@@ -199,6 +203,8 @@ def proof_of(value: object, most: int, seen: Seen | None = None) -> Proof:
             if not later:
                 break
             depth, level = later.pop()
+    if seen is not None and seen.full:
+        seen.containers, seen.members = [], []
     if odd and not all(map(math.isfinite, odd)):
         return ""
     return "json" if odd or deepest > _LEVELS_OF_ORJSON else "orjson"
@@ -225,17 +231,21 @@ def _look_at_all(
     members = gc.get_referents(*level)
     if len(members) != count:  # keys that are no strings; or another thread
         return math.inf
-    if seen is not None:
-        seen.members += members
     size: float = 0
+    names: Any = ()
     if len(level) == 1:
         if type(level[0]) is dict:
-            size = sum(map(len, level[0]))
+            names = level[0]
+            size = sum(map(len, names))
     else:
         dicts = [container for container in level if type(container) is dict]
         names = set().union(*dicts)
         if names:
             size = max(map(len, names)) * count
+    if seen is not None and not seen.full:
+        seen.full = len(names) > _MOST_NAMES or len(seen.members) + count > _MOST_KEPT
+        if not seen.full:
+            seen.members += members
     if count <= _TOGETHER * 4:
         return size + _look_at(members, below, odd)
     for start in range(0, count, _TOGETHER * 4):

@@ -19,7 +19,7 @@ from body_guard.core.fastpath import FastPath
 from body_guard.core.names import Names
 from body_guard.core.prefilter import Prefilter
 from body_guard.core.preset_tables import PRESETS
-from body_guard.core.proof import proof_of
+from body_guard.core.proof import Seen, proof_of
 from body_guard.core.rules import Matcher
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 MOST = 2**20
 RULES = (
     Rule("private", prefixes=("_",)),
-    Rule("key", keys=("secret", "é")),
-    Rule("meta", keys=("tags",), scope=("/metadata", "/m/*")),
+    Rule("key", keys=("secret", "é", "\U0001f600")),
+    Rule("meta", keys=("tags",), scope=("/metadata", "/m/*", "/\U0001f601")),
 )
 FAST = FastPath(RULES, Prefilter(Matcher(RULES)))
 SANITIZER = Sanitizer(Policy(RULES))
@@ -107,6 +107,10 @@ def spaced(value: object) -> str:
             json.dumps, {"é": 1, **{f"a{n}": n for n in range(3000)}}, False, id="an escaped one"
         ),
         pytest.param(json.dumps, [1e-9, {"secret": 1}], False, id="a name and an odd float"),
+        pytest.param(json.dumps, {"\ud800": 1}, False, id="half a character in a name"),
+        pytest.param(json.dumps, {"\ud83d\ude00": 1}, False, id="two halves in a name"),
+        pytest.param(json.dumps, {"\ud83d\ude01": {"tags": 1}}, False, id="in a place too"),
+        pytest.param(json.dumps, {"\ud83d\ude02": {"tags": 1}}, True, id="in another place"),
     ],
 )
 def test_what_somebody_elses_encoder_may_write(write: Any, body: Any, clean: bool) -> None:
@@ -144,12 +148,24 @@ def test_an_encoder_that_fails_is_not_the_last_word() -> None:
         pytest.param(b'{"tags": 1}\n{"tags": 2}', False, id="lines"),
         pytest.param(b"[" * 3000 + b'{"tags": 1}' + b"]" * 3000, False, id="deep"),
         pytest.param(b'{"tags": %s}' % (b"9" * 5000), True, id="digits"),
+        pytest.param(b'{"tags": "%s"}' % (b"a" * 2**19), True, id="long"),
+        pytest.param(b'{"tags": "%s"}' % (b"a" * 2**20), False, id="too long"),
+        pytest.param(b'{"tags": {"\xed\xa0\x80": 1}}', False, id="not in UTF-8"),
+        pytest.param(b'{"tags": {"\\ud83d": 1}}', False, id="half a character in a name"),
+        pytest.param(b'{"tags": {"\\ud83d\\ude02": 1}}', True, id="a whole one in a name"),
     ],
 )
 def test_bytes_whose_names_stand_elsewhere_are_not_cut(text: bytes, passes: bool) -> None:
     """What is parsed whole is judged by place; in doubt, a scan of the text does it."""
     assert FAST.passes(text) is passes
     assert not FastPath(RULES[:1], Prefilter(Matcher(RULES[:1]))).passes(text)
+
+
+@pytest.mark.parametrize("asked", [{"schema": "openai"}, {"stringified": "report"}])
+def test_a_look_at_the_whole_is_not_for_an_encoder(asked: dict[str, Any]) -> None:
+    """What a policy asks of the body as a whole, the encoder's text does not tell."""
+    assert Sanitizer(Policy(RULES)).written({"a": 1}, json.dumps) == '{"a": 1}'
+    assert Sanitizer(Policy(RULES, **asked)).written({"a": 1}, json.dumps) is None
 
 
 def test_a_text_that_passes_is_not_scanned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,11 +179,54 @@ def test_a_text_that_passes_is_not_scanned(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_no_more_is_kept_than_has_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """A body with ever so many members is searched."""
-    monkeypatch.setattr(proving, "_MOST_KEPT", 2)
-    monkeypatch.setattr(Names, "among", walked)
-    assert FAST.encoded([[[1, 2], [3, 4]]], MOST) == b"[[[1,2],[3,4]]]"
-    assert FAST.encoded([[[1, 2], [3, {"_x": 4}]]], MOST) is None
-    assert FAST.encoded([[[1, 2], [3, {"_x": 4}]]], MOST, whole=True) is None
+    monkeypatch.setattr(proving, "_MOST_KEPT", 50)
+    monkeypatch.setattr(FastPath, "_by_names", walked)
+    for more in ([], [[{"a": 1}]]):
+        body = [[1] * 70, *more]
+        assert FAST.encoded(body, MOST) == compact(body)
+        assert FAST.encoded([*body, {"_x": 4}], MOST, whole=True) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({f"k{n}": n for n in range(3000)}, id="in one dict"),
+        pytest.param([{f"k{n}-{m}": m for m in range(50)} for n in range(50)], id="in many"),
+    ],
+)
+def test_names_that_are_ever_new_are_searched_for(
+    body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To look at each would take longer than to search."""
+    monkeypatch.setattr(FastPath, "_by_names", walked)
+    assert FAST.encoded(body, MOST) == compact(body)
+
+
+def test_a_name_that_an_encoder_escapes_is_found() -> None:
+    """Where there is but one to search for, too."""
+    rules = (Rule("r", keys=("\xe9lan",)),)
+    assert (
+        FastPath(rules, Prefilter(Matcher(rules))).written({"\xe9lan": 1}, MOST, json.dumps) is None
+    )
+
+
+def test_a_moment_after_a_change_is_none() -> None:
+    """Copies and names say nothing of a container that is not among them."""
+    body: dict[str, Any] = {"a": {"b": 1}, "l": [{}]}
+    seen = Seen()
+    proof_of(body, MOST, seen)
+    write = functools.partial(compact, body)
+    assert module._with_names(write, seen) == (compact(body), {"a", "b", "l"})
+    content, copies = module._with_copies(write, seen)
+    assert (content, copies) == (
+        compact(body),
+        {id(held): held for held in (body, body["a"], body["l"], body["l"][0])},
+    )
+    assert copies is not None
+    assert not [copy for key, copy in copies.items() if key == id(copy)]
+    body["a"] = {"b": 1}
+    assert module._with_names(write, seen)[1] is None
+    assert module._with_copies(write, seen)[1] is None
 
 
 Change = dict[str, Any]
@@ -231,32 +290,61 @@ def test_nothing_leaves_while_another_thread_is_at_work() -> None:
     assert not [content for content in contents if b"late" in content]
 
 
-def test_a_place_that_another_thread_changes_meanwhile_is_for_a_walk(
+def test_a_place_that_another_thread_changes_meanwhile_is_the_encoded_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where a name was seen to stand says nothing, once the body encodes to something else."""
-    body: Any = {"tags": 1, "metadata": {"a": 1}}
+    """Where a name stands is seen in what was encoded, not in what the body has become."""
+    body: Any = {"tags": 1, "metadata": {"a": 1, "tags": 2}, "m": [{}]}
     stand = Names.stand
 
-    def late(self: Names, names: set[str], value: Any) -> bool:
-        told = stand(self, names, value)
-        value["metadata"] = {"tags": 1}
+    def elsewhere(self: Names, names: set[str], value: Any, *copies: Any) -> bool:
+        held = body["metadata"].pop("tags")
+        body["m"].append(1)
+        told = stand(self, names, value, *copies)
+        body["metadata"]["tags"] = held
+        body["m"].pop()
         return told
 
-    monkeypatch.setattr(Names, "stand", late)
+    monkeypatch.setattr(Names, "stand", elsewhere)
     assert FAST.encoded(body, MOST, whole=True) is None
+    assert FAST.written(body, MOST, json.dumps) is None
 
 
-def test_a_change_while_places_are_looked_at_is_for_a_walk(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """An error of that says nothing about the body."""
+@pytest.mark.parametrize("change", ["member", "container"])
+def test_a_name_that_comes_and_goes_does_not_leave(change: str) -> None:
+    """At whatever instruction of ours another thread puts it in, and takes it out at the next."""
+    body: Any = {"a": {"b": 1}, "l": [{"c": 1}]}
+    fast = FastPath(RULES, Prefilter(Matcher(RULES)))
+    plain = compact(body)
+    at, step = 0, -1
 
-    def changed(*_: object) -> bool:
-        raise RuntimeError("dictionary changed size during iteration")
+    def tracer(frame: Any, event: str, _: Any) -> Any:
+        nonlocal step
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            step += 1
+            if step == at and change == "member":
+                body["a"]["_x"] = 1
+            elif step == at:
+                body["l"][0] = {"_x": 1}
+            elif step == at + 1:
+                body["a"].pop("_x", None)
+                body["l"][0] = held
+        return tracer if frame.f_globals["__name__"] == module.__name__ else None
 
-    monkeypatch.setattr(Names, "stand", changed)
-    assert FAST.encoded({"tags": 1}, MOST, whole=True) is None
+    held, before = body["l"][0], sys.gettrace()
+    contents = set()
+    while at == 0 or at <= step:
+        at, step = at + 1, -1
+        sys.settrace(tracer)
+        try:
+            contents.add(fast.encoded(body, MOST, whole=True))
+        finally:
+            sys.settrace(before)
+        body["a"].pop("_x", None)
+        body["l"][0] = held
+    assert contents <= {plain, None}
+    assert plain in contents
 
 
 _KEYS = st.sampled_from(("a", "_", "_x", "secret", "secrets", "é", "e", "", "s", "tags", '"_'))

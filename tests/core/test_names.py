@@ -28,6 +28,7 @@ RULES = (
         ({"a", "b", "c"}, {"a", "b"}),
         ({"_", "__", "x_", "lite_", "lite_x"}, {"_", "__", "lite_", "lite_x"}),
         ({"t", "t_x", "tt"}, {"t", "t_x"}),
+        ({"\ud800", "\ud83d\ude00", "é", "\U0001f600"}, {"\ud800", "\ud83d\ude00"}),
     ],
 )
 def test_what_is_forbidden_somewhere(asked: set[str], found: set[str]) -> None:
@@ -81,6 +82,7 @@ def test_what_is_learned_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"t_x"}, {"l": [1, {"x": {"t_x": 1}}]}, True),
         ({"t_x", "t"}, {"l": [1, {"x": {"t": 1, "y": {"t_x": 1}}}]}, False),
         ({"t"}, [{"t": 1}], False),
+        ({"\ud800"}, {"\ud800": 1}, True),
     ],
 )
 def test_where_names_stand(names: set[str], value: Any, may: bool) -> None:
