@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from body_guard import Policy, Rule
+from body_guard import Policy, Report, Rule, Sanitizer
 from body_guard.core.prefilter import Prefilter, holds
 from body_guard.core.rules import Matcher
 
@@ -168,9 +169,27 @@ def test_as_reading_the_names_says(keys: list[str], prefixes: list[str], value: 
     if found is None:
         assert names == []
     else:
-        opened = [json.JSONDecoder().raw_decode(text, at)[0] for at in found]
+        opened = [begun(text, at) for at in found]
         plain = [name for name in names if not set(name) & {'"', "\\"}]
-        assert Counter(plain) <= Counter(opened)  # a string that looks like a name may be one more
+        assert Counter(plain) <= Counter(opened)  # what looks like a name may be one more
+
+
+def begun(text: str, at: int) -> object:
+    """Give the string that begins with a quote; None where that quote ends one."""
+    try:
+        return json.JSONDecoder().raw_decode(text, at)[0]
+    except json.JSONDecodeError:
+        return None
+
+
+def test_the_end_of_a_string_may_look_like_a_name() -> None:
+    """A name that begins with punctuation is suspected there too; the scan tells."""
+    matcher = Matcher((Rule("r", prefixes=(":",)),))
+    assert Prefilter(matcher).suspects(b'[{"a":[]}]') == array("Q", [4])
+    assert Sanitizer(Policy((Rule("r", prefixes=(":",)),))).sanitize_bytes(b'[{"a":[]}]') == (
+        b'[{"a":[]}]',
+        Report(),
+    )
 
 
 def spelled(draw: st.DrawFn, name: str) -> str:
