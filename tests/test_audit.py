@@ -358,5 +358,5 @@ def test_a_guard_that_fails_lets_pass(
     monkeypatch.setattr("body_guard.core.sanitizer.splice", lambda *_, **__: 1 / 0)
     exchange(client_door, wire, lambda c: c.post(URL, content=b'{"_sentry_x": 1}'), AUDIT)
     monkeypatch.setattr("body_guard.core.sanitizer.walk", lambda *_, **__: 1 / 0)
-    exchange(client_door, wire, lambda c: c.post(URL, json={"_sentry_x": 1}), AUDIT)
-    assert wire.bodies == [b'{"_sentry_x": 1}', b'{"_sentry_x":1}']
+    exchange(client_door, wire, lambda c: c.post(URL, json=[{"_sentry_x": 1}]), AUDIT)
+    assert wire.bodies == [b'{"_sentry_x": 1}', b'[{"_sentry_x":1}]']

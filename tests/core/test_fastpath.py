@@ -310,6 +310,24 @@ def test_a_place_that_another_thread_changes_meanwhile_is_the_encoded_one(
     assert FAST.written(body, MOST, json.dumps) is None
 
 
+@pytest.mark.parametrize("more", [{}, {"metadata": {"tags": 2}}], ids=["clean", "dirty"])
+def test_a_change_before_places_are_looked_at_is_seen(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What then stands in the body is judged by its text."""
+    body: dict[str, Any] = {"tags": 1, "l": []}
+    with_copies = module._with_copies
+
+    def late(*asked: Any) -> Any:
+        body["l"].append([])
+        body.update(more)
+        return with_copies(*asked)
+
+    monkeypatch.setattr(module, "_with_copies", late)
+    content = FAST.encoded(body, MOST, whole=True)
+    assert content == (None if "metadata" in body else compact(body))
+
+
 @pytest.mark.parametrize("change", ["member", "container"])
 def test_a_name_that_comes_and_goes_does_not_leave(change: str) -> None:
     """At whatever instruction of ours another thread puts it in, and takes it out at the next."""
