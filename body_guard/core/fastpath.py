@@ -19,10 +19,10 @@ from body_guard.core.parsed import parsed_with_names
 from body_guard.core.proof import Seen, proof_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from body_guard.core.prefilter import Prefilter
-    from body_guard.core.rules import Rule
+    from body_guard.core.rules import Matcher
 
 __all__ = ["FastPath"]
 
@@ -38,15 +38,15 @@ class FastPath:
     """What rules forbid, for values that are likely to hold none of it.
 
     Args:
-        rules: The rules.
+        matcher: The rules.
         prefilter: Their names, for a search in text.
     """
 
     __slots__ = ("_names", "_prefilter")
 
-    def __init__(self, rules: Iterable[Rule], prefilter: Prefilter) -> None:
+    def __init__(self, matcher: Matcher, prefilter: Prefilter) -> None:
         self._prefilter = prefilter
-        self._names = Names(rules)
+        self._names = Names(matcher)
 
     def encoded(self, value: object, most: int, *, whole: bool = False) -> bytes | None:
         """Encode plain data in which no name is forbidden.

@@ -10,9 +10,9 @@ from body_guard.core.scopes import Places
 from body_guard.core.spelling import encodable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from body_guard.core.rules import Rule
+    from body_guard.core.rules import Matcher, Rule
 
 __all__ = ["Names"]
 
@@ -29,10 +29,10 @@ _MOST_CONTAINERS: Final = 1_000_000
 
 
 class Names:
-    """The names that rules forbid.
+    """The names of a matcher, for a look at those of many dicts at once.
 
     Args:
-        rules: Whose names are looked for.
+        matcher: The rules whose names are looked for.
 
     Attributes:
         bound: Whether some are forbidden at some places only.
@@ -42,32 +42,21 @@ class Names:
         "_allowed",
         "_asked",
         "_initials",
-        "_keys",
         "_known",
+        "_matcher",
         "_places",
-        "_prefixes",
-        "_rules",
         "bound",
     )
 
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        rules = tuple(rule for rule in rules if rule.keys or rule.prefixes)
+    def __init__(self, matcher: Matcher) -> None:
+        bound = [rule for rule in matcher.rules if (rule.keys or rule.prefixes) and _is_bound(rule)]
         self._allowed: set[str] = set()
         self._known = 0
-        self._keys = frozenset(key for rule in rules for key in rule.keys)
-        self._prefixes = tuple(prefix for rule in rules for prefix in rule.prefixes)
-        self._initials = frozenset(prefix[0] for prefix in self._prefixes)
-        self._places = Places(glob for rule in rules if _is_bound(rule) for glob in rule.scope)
-        self._rules = tuple(
-            (
-                frozenset(rule.keys),
-                rule.prefixes,
-                self._places.ends(rule.scope) if _is_bound(rule) else 0,
-            )
-            for rule in rules
-        )
+        self._matcher = matcher
+        self._initials = frozenset(prefix[0] for prefix in matcher.prefixes)
+        self._places = Places(glob for rule in bound for glob in rule.scope)
         self._asked = lru_cache(_MOST_ASKED)(self._ask)
-        self.bound = any(ends for _, _, ends in self._rules)
+        self.bound = bool(bound)
 
     def among(self, names: set[str]) -> set[str]:
         """Give those of the (decoded) names of members that a rule forbids somewhere.
@@ -79,9 +68,9 @@ class Names:
         new = names - self._allowed
         if not new:
             return new
-        initials, prefixes = self._initials, self._prefixes
+        initials, prefixes = self._initials, self._matcher.prefixes
         found = {name for name in new if name[:1] in initials and name.startswith(prefixes)}
-        found |= self._keys & new
+        found |= self._matcher.keys & new
         found.update([name for name in new if not (name.isascii() or encodable(name))])
         new -= found
         learned = sum(map(len, new))
@@ -123,8 +112,8 @@ class Names:
             container = copies.get(id(container), container)
             is_dict = type(container) is dict
             if is_dict:
-                for found, ends in asked:
-                    if place & ends and not found.isdisjoint(container):
+                for name, ends in asked:
+                    if place & ends and name in container:
                         return True
             if not place & onward:
                 continue
@@ -137,19 +126,16 @@ class Names:
                         stack.append((item, below))
         return True
 
-    def _ask(self, names: frozenset[str]) -> list[tuple[frozenset[str], int]] | None:
-        """Give the names that rules forbid, and at which places; None where one is anywhere."""
-        asked: list[tuple[frozenset[str], int]] = []
-        if not all(map(encodable, names)):
-            return None
-        for keys, prefixes, ends in self._rules:
-            found = names & keys
-            if prefixes:
-                found |= {name for name in names if name.startswith(prefixes)}
-            if found and not ends:
+    def _ask(self, names: frozenset[str]) -> list[tuple[str, int]] | None:
+        """Give where each name is forbidden, as bits of places; None where one is anywhere."""
+        asked: list[tuple[str, int]] = []
+        for name in names:
+            if not encodable(name):
                 return None
-            if found:
-                asked.append((found, ends))
+            for placed in self._matcher.named(name):
+                if not _is_bound(placed.rule):
+                    return None
+                asked.append((name, self._places.ends(placed.rule.scope)))
         return asked
 
 

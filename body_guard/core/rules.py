@@ -253,6 +253,7 @@ class Matcher:
         short: The prefixes that are shorter.
         only_reports: Whether no rule takes, replaces or refuses anything.
         places: Where a path has got to in the globs of the rules.
+        rules: As given.
     """
 
     __slots__ = (
@@ -264,12 +265,13 @@ class Matcher:
         "only_reports",
         "places",
         "prefixes",
+        "rules",
         "short",
         "starts",
     )
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        rules = tuple(rules)
+        self.rules = rules = tuple(rules)
         self.prefixes: tuple[str, ...] = tuple(
             {prefix: None for rule in rules for prefix in rule.prefixes}
         )

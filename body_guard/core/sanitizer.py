@@ -52,7 +52,7 @@ class Sanitizer:
         self.policy = DEFAULT if policy is None else policy
         self._matcher = Matcher(self.policy.rules)
         self._prefilter = Prefilter(self._matcher)
-        self._fast = FastPath(self.policy.rules, self._prefilter)
+        self._fast = FastPath(self._matcher, self._prefilter)
         asked = self.policy.schema is not None or self.policy.stringified != "off"
         self._overview = Overview(self.policy) if asked else None
 

@@ -1,8 +1,8 @@
 """A library's own JSON encoder, guarded: its bytes where it writes them, less what may not leave.
 
 The library's encoder is asked first, since most bodies are clean: that the value is plain data of
-bounded size, and that no name in it is forbidden, is seen in its containers alone. Only what fails
-here is walked.
+bounded size is seen in its containers alone, and that no name in it is forbidden by one search of
+the text, or, of many names, in its dicts. Only what fails here is walked.
 """
 
 from __future__ import annotations

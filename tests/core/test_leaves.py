@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MOST = 10**6
 RULES = (Rule("secret", prefixes=("_secret_",)),)
-FAST = FastPath(RULES, Prefilter(Matcher(RULES)))
+FAST = FastPath(Matcher(RULES), Prefilter(Matcher(RULES)))
 SANITIZER = Sanitizer(Policy(RULES))
 PLAIN = {"a": [1, "é", None, {"b": 2.5}]}
 

@@ -33,7 +33,7 @@ RULES = (
 )
 def test_what_is_forbidden_somewhere(asked: set[str], found: set[str]) -> None:
     """By key or by prefix, whole and from the beginning; the same when asked again."""
-    names = Names(RULES)
+    names = Names(Matcher(RULES))
     assert names.among(asked) == found
     assert names.among(asked) == found
     assert names.among({"c", "lit"}) == set()
@@ -42,7 +42,8 @@ def test_what_is_forbidden_somewhere(asked: set[str], found: set[str]) -> None:
 def test_every_name_of_every_preset_is_found() -> None:
     """As the matcher finds them."""
     rules = Policy(presets(*PRESETS)).rules
-    matcher, names = Matcher(rules), Names(rules)
+    matcher = Matcher(rules)
+    names = Names(matcher)
     every = {*matcher.keys, *matcher.prefixes, *(f"{prefix}x" for prefix in matcher.prefixes)}
     assert names.among(every) == every
     others = {f".{name}" for name in every} | {name[:-1] + "\0" for name in every}
@@ -53,7 +54,7 @@ def test_what_is_learned_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither many names nor long ones are held for long; what is asked is not changed."""
     monkeypatch.setattr(module, "_MOST_KNOWN", 10)
     monkeypatch.setattr(module, "_MOST_LEARNED", 20)
-    names = Names(RULES)
+    names = Names(Matcher(RULES))
     for number in range(100):
         assert names.among({f"k{number}", "x"}) == set()
         assert len(names._allowed) <= 12
@@ -87,7 +88,7 @@ def test_what_is_learned_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_where_names_stand(names: set[str], value: Any, may: bool) -> None:
     """A rule is asked where its globs lead, one that holds anywhere nowhere else."""
-    assert Names(RULES).stand(names, value) is may
+    assert Names(Matcher(RULES)).stand(names, value) is may
 
 
 def test_a_look_at_places_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,11 +96,11 @@ def test_a_look_at_places_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_CONTAINERS", 100)
     cycle: dict[str, Any] = {"a": 1}
     cycle["m"] = cycle
-    assert Names(RULES).stand({"t_x"}, {"m": cycle}) is True
-    assert Names(RULES).stand({"t_x"}, {"m": [{}] * 90}) is False
+    assert Names(Matcher(RULES)).stand({"t_x"}, {"m": cycle}) is True
+    assert Names(Matcher(RULES)).stand({"t_x"}, {"m": [{}] * 90}) is False
 
 
 def test_whether_places_matter() -> None:
     """Where every rule holds anywhere, there is nothing to look at."""
-    assert Names(RULES).bound
-    assert not Names(RULES[:1]).bound
+    assert Names(Matcher(RULES)).bound
+    assert not Names(Matcher(RULES[:1])).bound
