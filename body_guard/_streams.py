@@ -28,7 +28,7 @@ class _Reading:
         self._policy = policy
         self._size = 0
         self._start = b""
-        self.chunks: list[bytes] = []
+        self.chunks: list[Any] = []
 
     def wanted(self, library: Library, interface: type[Any]) -> bool:
         """Tell whether the body is an unread stream that may be judged once it is read."""
@@ -40,8 +40,14 @@ class _Reading:
         too_long = length.isdigit() and int(length) > most
         return issubclass(type(stream), interface) and not too_long and self._may_be_judged(b"{")
 
-    def more(self, chunk: bytes) -> bool:
+    def more(self, chunk: Any) -> bool:
         """Take a chunk; tell whether to read on."""
+        try:
+            # A copy, unless it is bytes: who yields a buffer may fill it again for the next chunk.
+            chunk = b"".join((chunk,))
+        except TypeError:  # no bytes-like: sent on as it is, for the library to say what is wrong
+            self.chunks.append(chunk)
+            return False
         self.chunks.append(chunk)
         self._size += len(chunk)
         self._start = self._start or chunk.lstrip()
@@ -93,7 +99,7 @@ def _begun(library: Any) -> tuple[type[Any], type[Any]]:
     """Make the classes of a stream that was begun to be read, sync and async, for a library."""
 
     class Begun:
-        def __init__(self, stream: Any, chunks: list[bytes], rest: Any) -> None:
+        def __init__(self, stream: Any, chunks: list[Any], rest: Any) -> None:
             self._stream, self._chunks, self._rest = stream, chunks, rest
 
     class SyncBegun(Begun, library.SyncByteStream):  # type: ignore[misc]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import array
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from traceback import walk_tb
 from typing import Any
 
@@ -24,16 +25,16 @@ BUFFERED = Policy(buffer=len(DIRTY))
 class Source:
     """A body in chunks that notes how far it was read."""
 
-    def __init__(self, *chunks: bytes) -> None:
+    def __init__(self, *chunks: Any) -> None:
         self.chunks = chunks
         self.read = 0
 
-    def sync(self) -> Iterator[bytes]:
+    def sync(self) -> Iterator[Any]:
         for chunk in self.chunks:
             self.read += 1
             yield chunk
 
-    async def asynchronous(self) -> AsyncIterator[bytes]:
+    async def asynchronous(self) -> AsyncIterator[Any]:
         for chunk in self.chunks:
             self.read += 1
             yield chunk
@@ -113,6 +114,59 @@ def test_what_cannot_be_judged_is_not_read(door: Door, options: Any, before: int
     report, arrived = chunks(door, Source(b"<a", b">"), BUFFERED, **options)
     assert arrived == [b"read before: %d" % before, b"<a", b">"]
     assert report.why_not_judged == "stream"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [bytearray, memoryview, lambda chunk: array.array("B", chunk)],
+    ids=["bytearray", "memoryview", "array"],
+)
+def test_chunks_need_not_be_bytes(door: Door, kind: Callable[[bytes], Any]) -> None:
+    """What httpx joins to a body is judged as one, whatever kind of buffer its chunks are."""
+    source = Source(kind(b" "), kind(DIRTY[:9]), kind(DIRTY[9:]))
+    report, arrived = chunks(door, source, Policy(buffer=100))
+    assert arrived == [b"read before: 3", b" " + CLEAN]
+    assert report.changed
+
+
+def test_a_buffer_that_is_used_again_is_read_in_time(door: Door) -> None:
+    """A generator may fill one buffer again and again: what it held is sent, not what it holds."""
+    buffer = bytearray(4)
+
+    class Refilling(Source):
+        def fill(self) -> Iterator[memoryview]:
+            for chunk in self.chunks:
+                buffer[: len(chunk)] = chunk
+                yield memoryview(buffer)[: len(chunk)]
+
+        def sync(self) -> Any:
+            return self.fill()
+
+        async def asynchronous(self) -> Any:
+            for chunk in self.fill():
+                yield chunk
+
+    whole = [b"[1, ", b"2, 3", b"]"]
+    assert chunks(door, Refilling(*whole), BUFFERED)[1][1:] == [b"[1, 2, 3]"]
+    assert chunks(door, Refilling(*whole), Policy(buffer=5))[1][1:] == [b"[1, ", b"2, 3", b"]"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ([DIRTY[:9], "text"], "sequence item 1: expected a bytes-like object, str found"),
+        (["text"], "sequence item 0: expected a bytes-like object, str found"),
+        ([123], "sequence item 0: expected a bytes-like object, int found"),
+    ],
+    ids=["text at last", "text", "an int"],
+)
+def test_a_chunk_that_is_no_bytes_is_httpx_s_to_refuse(
+    door: Door, wire: Wire, source: list[Any], message: str
+) -> None:
+    """The error is the one that an unguarded client raises."""
+    with pytest.raises(TypeError) as caught:
+        exchange(door, wire, lambda c: c.post(URL, content=Source(*source).of(door)), BUFFERED)
+    assert str(caught.value) == message
 
 
 def test_headers_of_a_buffered_stream_stay(door: Door, wire: Wire) -> None:
