@@ -46,10 +46,61 @@ def jsonable(value: Any) -> object:
         given = {each.name: getattr(value, each.name, _UNSET) for each in dataclasses.fields(value)}
         return {name: item for name, item in given.items() if item is not _UNSET}
     if class_attribute(kind, "__pydantic_serializer__") is not None:
-        return value.model_dump(by_alias=True)
+        return _dumped(value)
     if any(qualified_name(base) == "numpy.generic" for base in lineage(kind)):
         return value.item()
     raise TypeError(f"no plain data: {qualified_name(kind)}")
+
+
+def _dumped(model: Any) -> object:
+    """Return a pydantic model's own dump; of one that refers to itself, one level of it.
+
+    A dump goes down to the end, and refuses what comes back to itself. There the fields that lead
+    back are left as they are, to be converted in turn, so that the walk sees where it closes.
+
+    Raises:
+        TypeError: It refers to itself, and is dumped by functions of its own: what these leave out
+            would stand in such fields.
+    """
+    try:
+        return model.model_dump(by_alias=True)
+    except ValueError as error:
+        if type(error) is not ValueError:  # a subclass says that a function of the model failed
+            raise
+    kind = type(model)
+    if _has_functions(kind.__pydantic_core_schema__):
+        raise TypeError(f"no plain data: {qualified_name(kind)}")
+    if class_attribute(kind, "__pydantic_root_model__"):
+        return model.root
+    computed = kind.__pydantic_decorators__.computed_fields
+    aliases = {
+        **{name: field.serialization_alias for name, field in kind.model_fields.items()},
+        **dict.fromkeys(model.model_extra or ()),
+        **{name: field.info.alias for name, field in computed.items()},
+    }
+    dumped: dict[str, object] = {}
+    for name, alias in aliases.items():
+        try:
+            dumped.update(model.model_dump(by_alias=True, include={name}))
+        except ValueError:
+            dumped[alias or name] = getattr(model, name)
+    return dumped
+
+
+def _has_functions(schema: Any) -> bool:
+    """Check whether a pydantic schema is dumped by functions that are not pydantic's own."""
+    parts = [schema]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            function = (part.get("serialization") or {}).get("function")
+            module = getattr(function, "__module__", None) or ""
+            if function is not None and module.partition(".")[0] != "pydantic":
+                return True
+            parts += part.values()
+        elif isinstance(part, list | tuple):
+            parts += part
+    return False
 
 
 def _text(value: Any) -> object:

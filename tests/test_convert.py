@@ -10,7 +10,7 @@ import pathlib
 import sys
 import uuid
 import zoneinfo
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pydantic
@@ -302,3 +302,164 @@ def test_an_offset_of_seconds_is_no_utc() -> None:
     odd = datetime.timezone(datetime.timedelta(seconds=30))
     text = _plain_text(datetime.datetime(2024, 2, 29, tzinfo=odd))
     assert text == "2024-02-29T00:00:00+00:00:30"
+
+
+@dataclasses.dataclass
+class Turn:
+    """A turn of a conversation that knows its neighbours."""
+
+    price: decimal.Decimal = decimal.Decimal("0.5")
+    previous: Turn | None = None
+    next: Turn | None = None
+
+
+@dataclasses.dataclass(eq=False)
+class Group:
+    members: Any = ()
+
+
+class Tree(pydantic.BaseModel):
+    price: decimal.Decimal = decimal.Decimal("0.5")
+    secret: str = pydantic.Field("SECRET", exclude=True)
+    parent: Tree | None = pydantic.Field(None, serialization_alias="up")
+    children: list[Tree] = []
+
+
+class Loose(pydantic.BaseModel):
+    """A model with members of every kind that lead back to it."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+    host: pydantic.AnyUrl | None = None
+    up: Loose | None = None
+
+    @pydantic.computed_field(alias="topOf")  # type: ignore[prop-decorator]
+    @property
+    def top(self) -> Loose | None:
+        return self.up
+
+
+class Loops(pydantic.RootModel[Any]):
+    root: list[Loops] = []
+
+
+def loose() -> Loose:
+    model = Loose(more=1)
+    model.up = model.other = model
+    return model
+
+
+def loops() -> Loops:
+    model = Loops()
+    model.root = [model]
+    return model
+
+
+def turns() -> Turn:
+    first, second = Turn(), Turn()
+    first.next, second.previous = second, first
+    return first
+
+
+def group() -> Group:
+    group = Group()
+    group.members = {group}
+    return group
+
+
+def tree() -> Tree:
+    root = Tree()
+    root.children = [Tree(price=1, children=[Tree(price=3)]), Tree(price=2)]
+    for child in root.children:
+        child.parent = root
+    return root
+
+
+def owner() -> Tree:
+    root = Tree()
+    root.parent = root
+    return root
+
+
+CYCLES: dict[str, tuple[Any, bytes, list[str]]] = {
+    "dataclasses": (
+        turns,
+        b'{"price":0.5,"previous":null,"next":{"price":0.5,"next":null}}',
+        ["/next/previous"],
+    ),
+    "set": (group, b'{"members":[null]}', ["/members/0"]),
+    "pydantic-itself": (owner, b'{"price":0.5,"children":[]}', ["/up"]),
+    "pydantic-members": (loose, b'{"host":null,"more":1}', ["/up", "/other", "/topOf"]),
+    "pydantic-root-model": (loops, b"[null]", ["/0"]),
+    "pydantic": (
+        tree,
+        b'{"price":0.5,"up":null,"children":['
+        b'{"price":1,"children":[{"price":3,"up":null,"children":[]}]},'
+        b'{"price":2,"children":[]}]}',
+        ["/children/0/up", "/children/1/up"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "content", "closing"), CYCLES.values(), ids=CYCLES)
+def test_what_refers_to_itself_is_cut_at_the_closing_edge(
+    make: Any, content: bytes, closing: list[str]
+) -> None:
+    """One level at a time, so that the walk sees the same object come back."""
+    sent, report = SANITIZER.encode(make())
+    assert sent == content
+    assert [(f.path, f.rule) for f in report.findings] == [(path, "cycle") for path in closing]
+
+
+def test_a_long_chain_of_models_that_refer_back() -> None:
+    """The questions are as many as the models, however long the chain."""
+    first = last = Tree()
+    for _ in range(100):
+        following = Tree(parent=None)
+        last.children, following.parent = [following], last
+        last = following
+    content, report = SANITIZER.encode(first)
+    assert content.count(b'"price"') == 101
+    assert {f.rule for f in report.findings} == {"cycle"}
+    assert len(report.findings) == 100
+
+
+class Shown(pydantic.BaseModel):
+    """A model that shows less than it holds, by a function of its own."""
+
+    parent: Shown | None = None
+    children: list[Shown] = []
+
+    @pydantic.field_serializer("children")
+    def first(self, children: list[Shown]) -> list[Shown]:
+        return children[:1]
+
+
+class Filtered(pydantic.BaseModel):
+    parent: Filtered | None = None
+    children: list[Annotated[Any, pydantic.PlainSerializer(lambda child: child.parent)]] = []
+
+
+@pytest.mark.parametrize("kind", [Shown, Filtered])
+def test_what_a_function_of_a_model_leaves_out_stays_out(kind: Any) -> None:
+    """Where such a model refers to itself, its fields are not written in their place."""
+    model = kind()
+    model.children = [kind(parent=model), "SECRET"]
+    content, report = SANITIZER.encode({"a": model, "b": kind()})
+    assert content == b'{"b":{"parent":null,"children":[]}}'
+    assert [(f.path, f.rule, f.action) for f in report.findings] == [
+        ("/a", "unserializable", "remove")
+    ]
+
+
+class Failing(pydantic.BaseModel):
+    field: int = 1
+
+    @pydantic.field_serializer("field")
+    def fail(self, field: int) -> int:
+        raise ValueError("mine")
+
+
+def test_a_function_of_a_model_that_fails_is_no_cycle() -> None:
+    """Its error is the caller's, as of any convert= with a bug."""
+    with pytest.raises(ValueError, match="mine"):
+        jsonable(Failing())

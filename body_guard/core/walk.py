@@ -323,6 +323,7 @@ class _Walk:
 
     __slots__ = (
         "_again",
+        "_answers",
         "_bound",
         "_changed",
         "_for_encoder",
@@ -350,6 +351,9 @@ class _Walk:
         self._made_up = 0
         self._made_up_containers = 0
         self._again = 0
+        # What ``convert=`` said of an object, by its id, the object beside it so that this stays
+        # its own. Its answers can be made anew each time: only the object shows a cycle.
+        self._answers: dict[int, tuple[object, object]] = {}
         self._paths: Listing | None = None  # that functions were given
         self._replaced: set[tuple[str, bytes]] = set()
         self._changed = False
@@ -580,7 +584,7 @@ class _Walk:
             if issubclass(kind, _CONTAINERS):
                 known = self._nodes.get(id(item))
                 if known is not None:
-                    return self._known(node, position, key, known, kind)
+                    return self._known(node, position, key, known, type(given))
                 child = _asked(item, kind)
                 if child is not None:
                     if child.edits is not None:
@@ -593,13 +597,10 @@ class _Walk:
             elif issubclass(kind, _SCALARS):
                 self._judge_scalar(node, position, key, item, item is not given)
                 return None
-            converted = self._converted(item)
+            converted = self._converted(item, key)
             if converted is item:
                 break
             self._changed = True
-            self._count_made_up(1, key)
-            if issubclass(type(converted), _CONTAINERS):
-                self._count_made_up_container(key)
             item = converted
         kind = type(given)
         mark = _Mark("unserializable", self._policy.unserializable, kind, package(kind))
@@ -627,15 +628,30 @@ class _Walk:
             else:
                 node.size += len(digits)
 
-    def _converted(self, item: object) -> object:
-        """Ask ``convert=``; give the item itself when there is none, or it has no answer."""
+    def _converted(self, item: object, key: str | int) -> object:
+        """Ask ``convert=``, once of an object that it makes more than a scalar of.
+
+        Returns:
+            Its answer; the item itself when there is none.
+        """
         __tracebackhide__ = True
         if self._policy.convert is None:
             return item
+        known = self._answers.get(id(item))
+        if known is not None:
+            return known[1]
         try:
-            return self._policy.convert(item)
+            answer = self._policy.convert(item)
         except TypeError:  # the contract of json.dumps(default=): "or raise a TypeError"
             return item
+        if answer is item:
+            return item
+        self._count_made_up(1, key)
+        if issubclass(type(answer), _CONTAINERS):
+            self._count_made_up_container(key)
+        if not issubclass(type(answer), _SCALARS):
+            self._answers[id(item)] = item, answer
+        return answer
 
     def _count_made_up(self, count: int, key: str | int) -> None:
         __tracebackhide__ = True

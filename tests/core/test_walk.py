@@ -1590,10 +1590,111 @@ def test_an_answer_that_is_the_question_gives_up() -> None:
 
 def test_an_answer_can_close_a_cycle() -> None:
     """A container that convert= leads back into is cut like any other cycle."""
-    body: dict[str, Any] = {"a": object(), "b": 1}
+    body: dict[str, Any] = {"a": Node(), "b": 1}
     value, report = Sanitizer(Policy(convert=lambda value: body)).sanitize(body)
     assert value == {"b": 1}
-    assert [(f.path, f.rule, f.type) for f in report.findings] == [("/a", "cycle", "builtins.dict")]
+    assert [(f.path, f.rule, f.type) for f in report.findings] == [("/a", "cycle", NODE)]
+
+
+class Node:
+    """An object that refers to others, as a record of a database does."""
+
+    def __init__(self, name: str = "") -> None:
+        self.name = name
+        self.links: Any = None
+
+
+NODE = f"{__name__}.Node"
+
+
+def named(node: Node) -> dict[str, Any]:
+    """Return a fresh dict for a node, which holds the very objects that it refers to."""
+    return {"name": node.name, "links": node.links}
+
+
+def linked(name: str, links: Any = None) -> Node:
+    node = Node(name)
+    node.links = links
+    return node
+
+
+def loop() -> Node:
+    node = Node("a")
+    node.links = node
+    return node
+
+
+def ring() -> Node:
+    first, second = Node("a"), Node("b")
+    first.links, second.links = [second, first], {"back": first}
+    return first
+
+
+CYCLES: dict[str, tuple[Callable[[], Any], bytes, list[str]]] = {
+    "itself": (loop, b'{"name":"a"}', ["/links"]),
+    "in-an-array": (lambda: [loop()], b'[{"name":"a"}]', ["/0/links"]),
+    "each-other": (
+        ring,
+        b'{"name":"a","links":[{"name":"b","links":{}},null]}',
+        ["/links/0/links/back", "/links/1"],
+    ),
+    "shared": (
+        lambda: [shared := linked("s"), shared, {"x": shared}],
+        b'[{"name":"s","links":null},{"name":"s","links":null},{"x":{"name":"s","links":null}}]',
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "content", "closing"), CYCLES.values(), ids=CYCLES)
+def test_objects_that_refer_to_each_other_are_a_cycle(
+    make: Callable[[], Any], content: bytes, closing: list[str]
+) -> None:
+    """The answers are fresh each time: what is seen again is the object that was asked about."""
+    sanitizer = Sanitizer(Policy(convert=named))
+    sent, report = sanitizer.encode(make())
+    assert sent == content
+    assert [(f.path, f.rule, f.type) for f in report.findings] == [
+        (path, "cycle", NODE) for path in closing
+    ]
+    assert sanitizer.sanitize(make())[0] == json.loads(content)
+
+
+def test_a_cycle_of_answers_behind_answers() -> None:
+    """An object whose answer is one more object, made anew each time, is known again too."""
+
+    class Proxy:
+        def __init__(self, node: Node) -> None:
+            self.node = node
+
+    def convert(value: Any) -> Any:
+        return Proxy(value) if type(value) is Node else named(value.node)
+
+    content, report = Sanitizer(Policy(convert=convert)).encode([loop()])
+    assert content == b'[{"name":"a"}]'
+    assert [(f.path, f.rule, f.type) for f in report.findings] == [("/0/links", "cycle", NODE)]
+
+
+def test_convert_is_asked_once_about_an_object() -> None:
+    """Twelve objects that all refer to each other are twelve questions, not 12 factorial."""
+    nodes = [Node(str(number)) for number in range(12)]
+    for node in nodes:
+        node.links = nodes.copy()
+    asked: list[Node] = []
+    policy = Policy(convert=lambda node: asked.append(node) or named(node))
+    content, report = Sanitizer(policy).encode(nodes[0])
+    assert asked == nodes
+    assert content.count(b'"name"') == 2**11
+    assert {f.rule for f in report.findings} == {"cycle"}
+
+
+def test_an_object_at_several_places_is_judged_by_each() -> None:
+    """A rule with a place finds it where the rule holds, whether or not it was met elsewhere."""
+    shared = linked("s", {"x": 1})
+    policy = Policy((Rule("x", keys=("x",), scope=("/b/**",)),), convert=named)
+    content, report = Sanitizer(policy).encode({"a": shared, "b": shared})
+    assert content == b'{"a":{"name":"s","links":{"x":1}},"b":{"name":"s","links":{}}}'
+    assert [(f.path, f.rule) for f in report.findings] == [("/b/links/x", "x")]
 
 
 def test_a_container_that_cannot_answer_may_be_converted() -> None:
