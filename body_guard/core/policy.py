@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
@@ -185,9 +186,8 @@ def _rules(value: Iterable[Rule]) -> tuple[Rule, ...]:
         rules = (None,)  # type: ignore[assignment]  # refused below, with the right sentence
     if not all(isinstance(rule, Rule) for rule in rules):
         raise PolicyError("rules takes Rule objects, for example (Rule('mine', keys=('x',)),).")
-    names = [rule.name for rule in rules]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(rule.name for rule in rules).items():
+        if count > 1:
             raise PolicyError(f"Two rules are named {name!r}; a finding could mean either.")
     return rules
 

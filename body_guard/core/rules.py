@@ -6,15 +6,27 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from body_guard.core.errors import PolicyError
+from body_guard.core.key_index import KeyIndex
 from body_guard.core.replacement import spelled
 from body_guard.core.scopes import ANYWHERE, Places, parsed, parts
 from body_guard.core.typenames import lineage, qualified_name
 from body_guard.core.zones import MEMBERS, ZONES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["RESERVED", "STARTS", "Action", "Judged", "Matcher", "Placed", "Rule", "strings"]
+__all__ = [
+    "CUT",
+    "INDEX_SHIFT",
+    "RESERVED",
+    "STARTS",
+    "Action",
+    "Judged",
+    "Matcher",
+    "Placed",
+    "Rule",
+    "strings",
+]
 
 Action = Literal["remove", "replace", "reject", "report"]
 
@@ -44,6 +56,12 @@ _JSON_TYPES: Final = frozenset(
 #: Characters of a prefix by which most names are told apart from it: slicing so few costs less
 #: than comparing with many prefixes.
 STARTS: Final = 3
+
+#: The value of a key, as `Matcher.key_table_arguments` describes it: flags in the low bits, above
+#: them an entry of its `KeyIndex`.
+INDEX_SHIFT: Final = 4
+#: The flag of a key where the first rule that it breaks removes it, whatever the place.
+CUT: Final = 1
 
 _PROTECTED: Final = (*ZONES, *MEMBERS)
 
@@ -217,6 +235,11 @@ class Placed(NamedTuple):
     closed: int = 0
     kept: int = 0
 
+    @property
+    def cuts(self) -> bool:
+        """Whether it removes what it matches, wherever that stands."""
+        return self.everywhere and self.rule.action == "remove"
+
     def holds(self, container: int, member: int) -> bool:
         """Tell whether the rule holds for a member, by the place it stands in and its own."""
         return bool(container & self.scope) and not (container & self.closed or member & self.kept)
@@ -257,9 +280,9 @@ class Matcher:
     """
 
     __slots__ = (
-        "_by_key",
+        "_index",
+        "_named",
         "_placed",
-        "_prefixed",
         "_types",
         "keys",
         "only_reports",
@@ -287,43 +310,55 @@ class Matcher:
         self.places = Places(
             [*(glob for rule in bound for glob in (*rule.scope, *rule.exceptions)), *zones]
         )
-        self._placed = tuple(self._bound(rule) for rule in rules)
-        # Looked up, since a body can break rules in very many places.
-        self._prefixed = {start: self._prefixed_by(start) for start in ("", *self.starts)}
-        self._by_key: dict[str, tuple[Placed, ...]] = dict.fromkeys(self.keys, ())
-        for placed in self._placed:
-            names = frozenset(placed.rule.keys)
-            for key in self.keys:
-                if key in names or key.startswith(placed.rule.prefixes):
-                    self._by_key[key] += (placed,)
+        self._placed = tuple(self._bound(rules))
+        self._index = KeyIndex((rule.keys, rule.prefixes) for rule in rules)
+        # By entry of the index, once asked for.
+        self._named: dict[int, tuple[Placed, ...]] = {0: ()}
 
-    def _prefixed_by(self, start: str) -> tuple[Placed, ...]:
-        """Give the rules that a name with this beginning may break by a prefix."""
-        starts = {start, *self.short}
-        return tuple(
-            placed
-            for placed in self._placed
-            if any(prefix[:STARTS] in starts for prefix in placed.rule.prefixes)
-        )
-
-    def _bound(self, rule: Rule) -> Placed:
-        if rule.everywhere:
-            return Placed(rule, True)
+    def _bound(self, rules: tuple[Rule, ...]) -> Iterator[Placed]:
         ends = self.places.ends
-        closed = ends(zone.glob for zone in ZONES) if rule.protect else 0
-        kept = ends(zone.glob for zone in MEMBERS) if rule.protect else 0
-        return Placed(rule, False, ends(rule.scope), closed, kept | ends(rule.exceptions))
+        protects = any(rule.protect for rule in rules)
+        closed = ends(zone.glob for zone in ZONES) if protects else 0
+        kept = ends(zone.glob for zone in MEMBERS) if protects else 0
+        for rule in rules:
+            if rule.everywhere:
+                yield Placed(rule, True)
+            else:
+                excepted = ends(rule.exceptions) | (kept if rule.protect else 0)
+                yield Placed(rule, False, ends(rule.scope), closed if rule.protect else 0, excepted)
 
     def named(self, name: str) -> tuple[Placed, ...]:
-        """Give the rules that a member of this (decoded) name breaks where they hold, in order."""
-        if name in self._by_key:
-            return self._by_key[name]
-        if not name.startswith(self.prefixes):
-            return ()
-        found = self._prefixed.get(name[:STARTS], self._prefixed[""])
-        if len(found) > 1:
-            found = tuple(placed for placed in found if name.startswith(placed.rule.prefixes))
+        """Return the rules that a member of this (decoded) name breaks where they hold."""
+        return self._rules_at(self._index.find(name))
+
+    def rules_of(self, value: int) -> tuple[Placed, ...]:
+        """Return the rules of a key, by its value as `key_table_arguments` describes it."""
+        return self._rules_at(value >> INDEX_SHIFT)
+
+    def _rules_at(self, entry: int) -> tuple[Placed, ...]:
+        found = self._named.get(entry)
+        if found is None:
+            positions = self._index.rules(entry)
+            found = self._named[entry] = tuple(self._placed[position] for position in positions)
         return found
+
+    def key_table_arguments(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return the values of all exact names and of all prefixes, for a `KeyTable`.
+
+        A member's name has the value of the exact name that it is, else that of the longest prefix
+        that it begins with. A value stands for all rules that such a name breaks by any of its
+        prefixes: `rules_of` returns them, in order. With `CUT` in it, no more need be asked: the
+        first of them removes the member wherever it stands, and with it all that is inside.
+        """
+        first, placed = self._index.first, self._placed
+
+        def valued(entries: dict[str, int]) -> dict[str, int]:
+            return {
+                text: entry << INDEX_SHIFT | (CUT if placed[first[entry]].cuts else 0)
+                for text, entry in entries.items()
+            }
+
+        return valued(self._index.names), valued(self._index.prefixes)
 
     def typed(self, kind: type) -> tuple[Placed, ...]:
         """Give the rules that a value of this type breaks where they hold; run none of its code."""
@@ -357,17 +392,17 @@ class Matcher:
         for token in tokens:
             container, member = member, self.places.below(member, token)
         # The name of an array's element cannot be told from a member's: both are judged as names.
-        named = self.named(tokens[-1]) if tokens else ()
+        named = {id(placed) for placed in self.named(tokens[-1])} if tokens else set()
         judged: list[Judged] = []
         first: Rule | None = None
         for placed in self._placed:
             rule = placed.rule
             barred = "" if placed.everywhere else self._barred(placed, container, member)
-            if placed not in named and not rule.types:
+            if id(placed) not in named and not rule.types:
                 judged.append(Judged(rule, False, "none of its keys or prefixes matches the name"))
             elif barred:
                 judged.append(Judged(rule, False, barred))
-            elif placed not in named:
+            elif id(placed) not in named:
                 types = ", ".join(rule.types)
                 judged.append(Judged(rule, False, f"would fire for a value of type {types}"))
             elif first is not None:
