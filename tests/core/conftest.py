@@ -18,7 +18,7 @@ settings.register_profile(
 settings.load_profile("core")
 
 #: Modules whose tests write bodies: each is run with orjson and without.
-_WRITING = ("test_encode", "test_fastpath", "test_jsontestsuite", "test_recorded", "test_sanitizer")
+_WRITING = ("test_encode", "test_fastpath", "test_recorded", "test_sanitizer")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

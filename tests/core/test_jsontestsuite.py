@@ -11,7 +11,7 @@ from body_guard.core.encodings import encoding_of
 
 from corpora import suite
 
-CLEAN_TEXTS = suite("y_", "i_", "n_")
+CLEAN = suite("y_", "i_", "n_")
 PARSING = suite("y_", "i_")
 BROKEN = suite("n_")
 
@@ -34,21 +34,25 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("text", CLEAN_TEXTS.values(), ids=CLEAN_TEXTS)
 @pytest.mark.parametrize("content_type", ["application/json", None], ids=["declared", "sniffed"])
-def test_a_clean_text_is_the_same_object(text: bytes, content_type: str | None) -> None:
+def test_a_clean_text_is_the_same_object(content_type: str | None) -> None:
     """Valid or not, a text without the prefix is never parsed and comes back itself."""
-    assert Sanitizer().sanitize_bytes(text, content_type)[0] is text
+    sanitizer = Sanitizer()
+    passed = {name: sanitizer.sanitize_bytes(CLEAN[name], content_type)[0] for name in CLEAN}
+    assert [name for name in CLEAN if passed[name] is not CLEAN[name]] == []
 
 
-@pytest.mark.parametrize("text", PARSING.values(), ids=PARSING)
-@pytest.mark.parametrize("place", ["first", "last"])
-def test_exactly_the_planted_member_goes(text: bytes, place: str) -> None:
+@pytest.mark.parametrize("place", PLANTED)
+def test_exactly_the_planted_member_goes(place: str) -> None:
     """Beside it, every y_ and i_ text stays byte for byte."""
-    dirty, clean = planted(text, *PLANTED[place])
-    content, report = Sanitizer().sanitize_bytes(dirty, "application/json")
-    assert content == clean
-    assert [found.path for found in report.findings] == ["/_sentry_x"]
+    sanitizer = Sanitizer()
+    wrong = []
+    for name, text in PARSING.items():
+        dirty, clean = planted(text, *PLANTED[place])
+        content, report = sanitizer.sanitize_bytes(dirty, "application/json")
+        if content != clean or [found.path for found in report.findings] != ["/_sentry_x"]:
+            wrong.append(name)
+    assert wrong == []
 
 
 def reads(text: bytes) -> bool:
@@ -61,7 +65,7 @@ def reads(text: bytes) -> bool:
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
-@pytest.mark.parametrize("place", ["first", "last"])
+@pytest.mark.parametrize("place", PLANTED)
 def test_what_does_not_parse_is_refused(text: bytes, place: str) -> None:
     """An n_ text with a forbidden sibling is our error; NaN and its like are cut, as json reads."""
     before, after = PLANTED[place]
