@@ -30,7 +30,18 @@ from llm_provider import LLMProvider, llm_provider
 MODULE = "body_guard.gateway.litellm_proxy"
 GUARD, HOOK = f"{MODULE}.handler", "hook.hook"
 COMMAND = Path(sys.executable).with_name("litellm")
-LACKS = [name for name in ("fastapi", "orjson", "uvicorn") if not importlib.util.find_spec(name)]
+IMPORTED = (
+    "apscheduler",
+    "backoff",
+    "fastapi",
+    "fastapi_sso",
+    "mcp",
+    "orjson",
+    "soundfile",
+    "uvicorn",
+    "websockets",
+)
+LACKS = [name for name in IMPORTED if not importlib.util.find_spec(name)]
 KEY = "sk-4f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c"
 STARTS_WITHIN = 600  # seconds; some 13 where nothing else runs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import functools
-import importlib.util
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +37,7 @@ class Call:
 
     ``{url}`` in a value is the provider's address. `crashes` says in which of its forms it crashes
     unguarded on a live object in ``extra_body``; `lately` says that older releases may not send
-    what stands there; `needs` names a module that litellm imports for it.
+    what stands there; `needs` names a module, of litellm's own or not, that litellm imports for it.
     """
 
     name: str
@@ -87,8 +87,17 @@ class Call:
     @property
     def lacks(self) -> str:
         """Name the module that is missing for this call, if one is."""
-        missing = self.needs and importlib.util.find_spec(self.needs) is None
-        return self.needs if missing else ""
+        return _lack_of(self.needs) if self.needs else ""
+
+
+@functools.cache
+def _lack_of(module: str) -> str:
+    """Return the name of the module that an import of this one does not find."""
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        return str(error.name)
+    return ""
 
 
 async def _read(answer: Any) -> Any:
@@ -110,6 +119,9 @@ def _aws(name: str, function: str, model: str, **more: Any) -> Call:
 _BEDROCK = {"aws_bedrock_runtime_endpoint": "{url}"}
 _SAGEMAKER = {"messages": MESSAGES, "sagemaker_base_url": "{url}/endpoints/ep/invocations"}
 _EMBED = {"input": ["hi"], "api_key": "k"}
+
+#: What litellm imports to log streams; of the proxy's dependencies, it asks for most.
+_LOGGED_STREAMS = "litellm.proxy.pass_through_endpoints.success_handler"
 
 CALLS = (
     _chat("openai", "openai/m"),
@@ -200,7 +212,7 @@ CALLS = (
         },
         forms=("async",),
         crashes=(),
-        needs="fastapi",
+        needs=_LOGGED_STREAMS,
     ),
     Call(
         "vllm-messages",
@@ -290,7 +302,7 @@ CALLS = (
             "api_base": "{url}",
             "api_key": "k",
         },
-        needs="fastapi",
+        needs=_LOGGED_STREAMS,
     ),
     Call(
         "google-genai-stream",
@@ -301,7 +313,7 @@ CALLS = (
             "api_base": "{url}",
             "api_key": "k",
         },
-        needs="fastapi",
+        needs=_LOGGED_STREAMS,
     ),
     Call(
         "batches",
