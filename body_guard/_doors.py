@@ -25,16 +25,22 @@ if TYPE_CHECKING:
     from body_guard.core.report import Report
 
 __all__ = [
+    "ORIGINAL",
     "AsyncClientDoor",
     "AsyncTransportDoor",
     "ClientDoor",
+    "PolicyOption",
     "SyncClientDoor",
     "SyncTransportDoor",
+    "build",
     "found_above",
     "judge_sent",
     "judge_sent_async",
     "known_above",
 ]
+
+#: The attribute of a class that `guard` made: the class that it stands in for.
+ORIGINAL: Final = "_body_guard_original"
 
 #: What was found in the value that a request is being built of, before an SDK encoded it: who
 #: judges the request first tells it too, so that there is one report.
@@ -69,80 +75,122 @@ async def judge_sent_async(guard: Guard, request: Any) -> None:
         guard.judge(request)
 
 
+def build(
+    guard: Guard,
+    client: Any,
+    original: Any,
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+    *,
+    is_librarys: bool,
+) -> Any:
+    """Build a request of what may leave, before anything signs it.
+
+    A function and not a method, since a method would have a name that a user's client could have.
+
+    Args:
+        guard: Judges it.
+        client: An httpx or httpx2 client.
+        original: The ``build_request`` to call, bound to it.
+        args: Of ``build_request``.
+        options: Of ``build_request``.
+        is_librarys: Whether `original` is the library's own, which takes bytes that the guard
+            encoded; a user's override gets the ``json=`` that it expects.
+
+    Returns:
+        The request.
+
+    Raises:
+        BodyError: The body may not leave.
+        GuardError: The guard failed.
+    """
+    __tracebackhide__ = True
+    if not json_is_used(options):
+        request = original(*args, **options)
+        known = known_above()
+        # A stream is for send, which may read it; unless there is something to tell.
+        guard.judge(request, known, streams=known is not CLEAN)
+        return request
+    value, extensions = options["json"], options.get("extensions")
+    policy, host = guard.policy_for(extensions) if extensions else guard.policy, ""
+    if policy.hosts or policy.on_report or policy.mode == "audit":
+        host = destination(guard.library, client.base_url, args, options)
+        policy = policy.for_host(host)
+    if policy.mode == "audit":
+        return _audit(guard, original, args, options, host)
+    if not is_librarys:
+        prepared = guard.prepare(value, extensions, host)
+        if prepared is None:
+            return original(*args, **options)
+        request = original(*args, **{**options, "json": prepared[0]})
+        guard.judge(request, known_above(prepared[1]))
+        return request
+    encoded = guard.guarded(policy, host, sanitizer_for(policy).encode, value)
+    if encoded is None:
+        return original(*args, **options)
+    content, found = encoded
+    options.update(json=None, content=content)
+    request = original(*args, **options)
+    if "Content-Type" not in request.headers:
+        request.headers["Content-Type"] = "application/json"
+    guard.judge(request, known_above(found), encoded=(policy, content))
+    return request
+
+
+def _audit(
+    guard: Guard, original: Any, args: tuple[Any, ...], options: dict[str, Any], host: str
+) -> Any:
+    """Build a request as the library does, and report what would have been taken out of it."""
+    __tracebackhide__ = True
+    value, extensions = options["json"], options.get("extensions")
+    prepared = guard.prepare(value, extensions, host)
+    try:
+        request = original(*args, **options)
+    except ENCODING_ERRORS as error:
+        note(error, value)
+        if prepared is not None:
+            deliver(prepared[1], guard.policy_for(extensions, host), host)
+        raise
+    if prepared is not None:
+        guard.judge(request, known_above(prepared[1]))
+    return request
+
+
 class ClientDoor:
     """Judges what a client builds, before anything signs it; the errors are the caller's own.
 
-    Stands in front of an HTTP library's client class, whose signatures are what type checkers see.
+    Stands in front of an HTTP library's client class, whose signatures are what type checkers see,
+    and, where `guard` put it there, in front of a user's: what it adds has names that nobody else
+    uses.
     """
 
-    _library: ClassVar[Library]
-    _body_guard: Guard
+    _body_guard_library: ClassVar[Library]
+    _body_guard_guard: Guard
 
     if not TYPE_CHECKING:
 
-        def __init__(self, *args, policy=None, **options):
-            if policy is not None or not hasattr(type(self), "_body_guard"):
-                self._body_guard = Guard(self._library, policy)
-            super().__init__(*args, **options)
+        def __init_subclass__(cls, **options):
+            # A class that guard() makes is none that the user's own hook is to hear of.
+            if ORIGINAL not in vars(cls):
+                super().__init_subclass__(**options)
 
         def build_request(self, *args, **options):
             """Build a request as the library does, of what may leave."""
             __tracebackhide__ = True
-            return self._build(super().build_request, args, options)
+            guard, original = self._body_guard_guard, super().build_request
+            plain = guard.library.Client.build_request
+            is_librarys = getattr(original, "__func__", None) is plain
+            return build(guard, self, original, args, options, is_librarys=is_librarys)
 
-    def _build(self, build: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        __tracebackhide__ = True
-        guard = self._body_guard
-        if not json_is_used(options):
-            request = build(*args, **options)
-            known = known_above()
-            # A stream is for send, which may read it; unless there is something to tell.
-            guard.judge(request, known, streams=known is not CLEAN)
-            return request
-        value, extensions = options["json"], options.get("extensions")
-        policy, host = guard.policy_for(extensions) if extensions else guard.policy, ""
-        if policy.hosts or policy.on_report or policy.mode == "audit":
-            host = destination(self._library, self.base_url, args, options)  # type: ignore[attr-defined]
-            policy = policy.for_host(host)
-        if policy.mode == "audit":
-            return self._audit(build, args, options, host)
-        if not self._is_librarys(build):
-            # A user's override below us gets the json= that it expects.
-            prepared = guard.prepare(value, extensions, host)
-            if prepared is None:
-                return build(*args, **options)
-            request = build(*args, **{**options, "json": prepared[0]})
-            guard.judge(request, known_above(prepared[1]))
-            return request
-        encoded = guard.guarded(policy, host, sanitizer_for(policy).encode, value)
-        if encoded is None:
-            return build(*args, **options)
-        content, found = encoded
-        options.update(json=None, content=content)
-        request = build(*args, **options)
-        if "Content-Type" not in request.headers:
-            request.headers["Content-Type"] = "application/json"
-        guard.judge(request, known_above(found), encoded=(policy, content))
-        return request
 
-    def _audit(self, build: Any, args: tuple[Any, ...], options: dict[str, Any], host: str) -> Any:
-        """Build a request as the library does, and say what would have been taken out of it."""
-        __tracebackhide__ = True
-        guard, value, extensions = self._body_guard, options["json"], options.get("extensions")
-        prepared = guard.prepare(value, extensions, host)
-        try:
-            request = build(*args, **options)
-        except ENCODING_ERRORS as error:
-            note(error, value)
-            if prepared is not None:
-                deliver(prepared[1], guard.policy_for(extensions, host), host)
-            raise
-        if prepared is not None:
-            guard.judge(request, known_above(prepared[1]))
-        return request
+class PolicyOption:
+    """The keyword ``policy=`` of a client class that is guarded as it is made."""
 
-    def _is_librarys(self, build: Any) -> bool:
-        return getattr(build, "__func__", None) is self._library.Client.build_request
+    if not TYPE_CHECKING:
+
+        def __init__(self, *args, policy=None, **options):
+            self._body_guard_guard = Guard(self._body_guard_library, policy)
+            super().__init__(*args, **options)
 
 
 class SyncClientDoor(ClientDoor):
@@ -153,7 +201,7 @@ class SyncClientDoor(ClientDoor):
         def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
             send = super().send  # of the class of now: unguard() may come in between
-            judge_sent(self._body_guard, request)
+            judge_sent(self._body_guard_guard, request)
             return send(request, **options)
 
 
@@ -165,35 +213,36 @@ class AsyncClientDoor(ClientDoor):
         async def send(self, request, **options):
             """Send a request, judged; auth, hooks and redirects come after."""
             send = super().send
-            await judge_sent_async(self._body_guard, request)
+            await judge_sent_async(self._body_guard_guard, request)
             return await send(request, **options)
 
 
 class _TransportDoor:
     """Judges every hop, with all that auth and hooks made of it; refuses what is signed."""
 
-    _library: ClassVar[Library]
-    _kind: ClassVar[str]
+    _body_guard_library: ClassVar[Library]
+    _body_guard_kind: ClassVar[str]
 
     def __init__(self, transport: Any, *, policy: Policy | None = None) -> None:
-        expected = getattr(self._library, self._kind)
+        library, kind = self._body_guard_library, self._body_guard_kind
+        expected = getattr(library, kind)
         if not issubclass(type(transport), expected):
             raise TypeError(
-                f"{type(self).__name__} wraps an {self._library.__name__}.{self._kind}, "
+                f"{type(self).__name__} wraps an {library.__name__}.{kind}, "
                 f"not a {type(transport).__module__}.{type(transport).__qualname__}."
             )
         self.transport = transport
-        self._guard = Guard(self._library, policy)
+        self._body_guard_guard = Guard(library, policy)
 
 
 class SyncTransportDoor(_TransportDoor):
     """A guarded transport around another."""
 
-    _kind = "BaseTransport"
+    _body_guard_kind = "BaseTransport"
 
     def handle_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
-        judge_sent(self._guard, request)
+        judge_sent(self._body_guard_guard, request)
         return self.transport.handle_request(request)
 
     def __enter__(self) -> Any:
@@ -216,11 +265,11 @@ class SyncTransportDoor(_TransportDoor):
 class AsyncTransportDoor(_TransportDoor):
     """A guarded async transport around another."""
 
-    _kind = "AsyncBaseTransport"
+    _body_guard_kind = "AsyncBaseTransport"
 
     async def handle_async_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
-        await judge_sent_async(self._guard, request)
+        await judge_sent_async(self._body_guard_guard, request)
         return await self.transport.handle_async_request(request)
 
     async def __aenter__(self) -> Any:

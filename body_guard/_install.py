@@ -13,9 +13,9 @@ from dataclasses import replace
 from functools import wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from body_guard._doors import ClientDoor, judge_sent, judge_sent_async
+from body_guard._doors import ClientDoor, build, judge_sent, judge_sent_async
 from body_guard._guard import Guard
 from body_guard._patch import Coverage, Door, Hook, Patch
 
@@ -33,20 +33,6 @@ __all__ = ["coverage", "install", "uninstall"]
 _LIBRARIES: Final = ("httpx", "httpx2")
 
 
-class _Stand(ClientDoor):
-    """What a guarded client is, for a client that is not one: its door, for one call."""
-
-    _library: ClassVar[Any]
-
-    def __init__(self, client: Any, guard: Guard) -> None:
-        self._body_guard = guard
-        self._library = guard.library  # type: ignore[misc]
-        self.base_url = client.base_url
-
-    def _is_librarys(self, build: Any) -> bool:  # noqa: ARG002
-        return True  # a user's override stands above a patch of the library's own class
-
-
 def _judging(guard: Guard | None, client: Any) -> Guard | None:
     """Give the guard for a client, if it has none of its own, which then judges alone."""
     return None if issubclass(type(client), ClientDoor) else guard
@@ -59,7 +45,8 @@ def _building(original: Any, current: Current) -> Any:
         guard = _judging(current(), self)
         if guard is None:
             return original(self, *args, **options)
-        return _Stand(self, guard)._build(original.__get__(self), args, options)
+        # A user's override stands above a patch of the library's own class.
+        return build(guard, self, original.__get__(self), args, options, is_librarys=True)
 
     return build_request
 

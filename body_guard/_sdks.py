@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["SDK", "SDKS", "http_clients", "sdk_of"]
+__all__ = ["SDK", "SDKS", "http_clients", "sdk_base", "sdk_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,21 @@ SDKS: Final = {
 
 def sdk_of(kind: type) -> SDK | None:
     """Give the SDK that a class of clients is of, a subclass of a user's included."""
+    base = sdk_base(kind)
+    return None if base is None else SDKS[_package(base)]
+
+
+def sdk_base(kind: type) -> type | None:
+    """Return what all clients of an SDK are based on; None where this is no such client."""
     for base in kind.__mro__:
-        sdk = SDKS.get(base.__module__.partition(".")[0])
+        sdk = SDKS.get(_package(base))
         if sdk is not None and base.__name__ in sdk.bases:
-            return sdk
+            return base
     return None
+
+
+def _package(kind: type) -> str:
+    return kind.__module__.partition(".")[0]
 
 
 def http_clients(client: Any, sdk: SDK) -> Iterator[Any]:

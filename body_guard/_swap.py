@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+from abc import ABCMeta
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
-from body_guard._doors import AsyncClientDoor, ClientDoor, SyncClientDoor
+from body_guard._doors import ORIGINAL, AsyncClientDoor, ClientDoor, SyncClientDoor
 from body_guard._guard import Guard
 from body_guard._load import default_policy
-from body_guard._sdks import SDKS, http_clients, sdk_of
+from body_guard._sdks import SDKS, http_clients, sdk_base, sdk_of
 
 if TYPE_CHECKING:
     from body_guard._request import Library
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["guard", "hold", "library_of", "release", "unguard"]
 
 _Client = TypeVar("_Client")
-
-_ORIGINAL: Final = "_body_guard_original"
 
 #: By the client's own class, then by policy: the guarded subclass, as long as anybody uses it.
 _classes: Final[WeakKeyDictionary[type, WeakValueDictionary[Policy, type]]] = WeakKeyDictionary()
@@ -59,7 +58,7 @@ def guard(client: _Client, policy: Policy | None = None) -> _Client:
     for beneath in http_clients(client, sdk):
         hold(beneath, client, policy)
     if sdk.is_stainless:
-        client.__class__ = _guarded_class(original, policy)
+        _become(client, _guarded_class(original, policy))
     return client
 
 
@@ -82,8 +81,8 @@ def unguard(client: _Client) -> _Client:
         for beneath in http_clients(client, sdk):
             release(beneath, client)
     if original is not None:
-        client.__class__ = original
-    elif isinstance(client, ClientDoor):
+        _become(client, original)
+    elif issubclass(type(client), ClientDoor):
         raise TypeError(
             f"This {type(client).__qualname__} was built guarded, not by guard(); "
             "to send unguarded, use a plain client."
@@ -93,9 +92,15 @@ def unguard(client: _Client) -> _Client:
 
 def _swap(client: Any, original: type, policy: Policy) -> None:
     if issubclass(original, ClientDoor):  # built guarded: it holds its guard itself
-        client._body_guard = Guard(original._library, policy)
+        guard = Guard(original._body_guard_library, policy)
+        object.__setattr__(client, "_body_guard_guard", guard)
     else:
-        client.__class__ = _guarded_class(original, policy)
+        _become(client, _guarded_class(original, policy))
+
+
+def _become(client: Any, kind: type) -> None:
+    """Give an object another class, past a ``__setattr__`` of its own."""
+    object.__setattr__(client, "__class__", kind)
 
 
 def hold(beneath: Any, client: Any, policy: Policy) -> None:
@@ -129,7 +134,7 @@ def release(beneath: Any, client: Any) -> None:
 
 def _original(kind: type) -> type | None:
     """Give the class that a guarded class stands in for."""
-    original: type | None = kind.__dict__.get(_ORIGINAL)
+    original: type | None = vars(kind).get(ORIGINAL)
     return original
 
 
@@ -138,25 +143,43 @@ def _guarded_class(original: type, policy: Policy) -> type:
     known = by_policy.get(policy)
     if known is None:
         sdk = sdk_of(original)
-        bases: tuple[type, ...] = (original,)
         if sdk is None:
-            library, door = _family(original)
-            bases = (door, original)
-            own: dict[str, Any] = {"_body_guard": Guard(library, policy), "_library": library}
+            library, first = _family(original)
+            own: dict[str, Any] = {
+                "_body_guard_guard": Guard(library, policy),
+                "_body_guard_library": library,
+            }
         else:
-            own = _of_sdk(original, sdk, policy)
-        known = by_policy[policy] = type(original)(
-            original.__name__,
-            bases,
-            {
-                "__doc__": original.__doc__,
-                "__module__": original.__module__,
-                "__qualname__": original.__qualname__,
-                _ORIGINAL: original,
-                **own,
-            },
-        )
+            first, own = _unannounced(sdk_base(original)), _of_sdk(original, sdk, policy)
+        namespace = {
+            "__doc__": original.__doc__,
+            "__module__": original.__module__,
+            "__qualname__": original.__qualname__,
+            ORIGINAL: original,
+            **own,
+        }
+        # Not by a call of the metaclass, which can be a user's, with a registry of classes.
+        metaclass: Any = type(original)
+        make = ABCMeta.__new__ if issubclass(metaclass, ABCMeta) else type.__new__
+        bases = (first, original)
+        known = by_policy[policy] = make(metaclass, original.__name__, bases, namespace)
     return known
+
+
+def _unannounced(base: Any) -> type:
+    """Return a class to stand before an SDK's or a user's, so that no hook of theirs hears of ours.
+
+    Args:
+        base: What all clients of the SDK are based on. An object takes another class only where
+            the first bases of the two begin at the same one.
+    """
+
+    class Unannounced(base):  # type: ignore[misc]
+        def __init_subclass__(cls, **options: Any) -> None:
+            if ORIGINAL not in vars(cls):
+                super().__init_subclass__(**options)
+
+    return Unannounced
 
 
 def _of_sdk(original: Any, sdk: SDK, policy: Policy) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import httpx
 from body_guard._doors import (
     AsyncClientDoor,
     AsyncTransportDoor,
+    PolicyOption,
     SyncClientDoor,
     SyncTransportDoor,
 )
@@ -71,7 +72,7 @@ __all__ = [
 ]
 
 
-class GuardedClient(SyncClientDoor, httpx.Client):
+class GuardedClient(PolicyOption, SyncClientDoor, httpx.Client):
     """An `httpx.Client` whose requests leave without what must not leave.
 
     Args:
@@ -79,7 +80,7 @@ class GuardedClient(SyncClientDoor, httpx.Client):
         options: As `httpx.Client`.
     """
 
-    _library: ClassVar[Library] = httpx
+    _body_guard_library: ClassVar[Library] = httpx
 
     if TYPE_CHECKING:  # the signatures are httpx's own
 
@@ -89,7 +90,7 @@ class GuardedClient(SyncClientDoor, httpx.Client):
             pass
 
 
-class GuardedAsyncClient(AsyncClientDoor, httpx.AsyncClient):
+class GuardedAsyncClient(PolicyOption, AsyncClientDoor, httpx.AsyncClient):
     """An `httpx.AsyncClient` whose requests leave without what must not leave.
 
     Args:
@@ -97,7 +98,7 @@ class GuardedAsyncClient(AsyncClientDoor, httpx.AsyncClient):
         options: As `httpx.AsyncClient`.
     """
 
-    _library: ClassVar[Library] = httpx
+    _body_guard_library: ClassVar[Library] = httpx
 
     if TYPE_CHECKING:
 
@@ -118,7 +119,7 @@ class GuardedTransport(SyncTransportDoor, httpx.BaseTransport):
         TypeError: The transport is of another library, or async.
     """
 
-    _library: ClassVar[Library] = httpx
+    _body_guard_library: ClassVar[Library] = httpx
 
     if TYPE_CHECKING:
 
@@ -139,7 +140,7 @@ class GuardedAsyncTransport(AsyncTransportDoor, httpx.AsyncBaseTransport):
         TypeError: The transport is of another library, or sync.
     """
 
-    _library: ClassVar[Library] = httpx
+    _body_guard_library: ClassVar[Library] = httpx
 
     if TYPE_CHECKING:
 

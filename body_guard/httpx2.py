@@ -13,6 +13,7 @@ import httpx2
 from body_guard._doors import (
     AsyncClientDoor,
     AsyncTransportDoor,
+    PolicyOption,
     SyncClientDoor,
     SyncTransportDoor,
 )
@@ -75,7 +76,7 @@ __all__ = [
 ]
 
 
-class GuardedClient(SyncClientDoor, httpx2.Client):
+class GuardedClient(PolicyOption, SyncClientDoor, httpx2.Client):
     """An `httpx2.Client` whose requests leave without what must not leave.
 
     Args:
@@ -83,7 +84,7 @@ class GuardedClient(SyncClientDoor, httpx2.Client):
         options: As `httpx2.Client`.
     """
 
-    _library: ClassVar[Library] = httpx2
+    _body_guard_library: ClassVar[Library] = httpx2
 
     if TYPE_CHECKING:  # the signatures are httpx2's own
 
@@ -93,7 +94,7 @@ class GuardedClient(SyncClientDoor, httpx2.Client):
             pass
 
 
-class GuardedAsyncClient(AsyncClientDoor, httpx2.AsyncClient):
+class GuardedAsyncClient(PolicyOption, AsyncClientDoor, httpx2.AsyncClient):
     """An `httpx2.AsyncClient` whose requests leave without what must not leave.
 
     Args:
@@ -101,7 +102,7 @@ class GuardedAsyncClient(AsyncClientDoor, httpx2.AsyncClient):
         options: As `httpx2.AsyncClient`.
     """
 
-    _library: ClassVar[Library] = httpx2
+    _body_guard_library: ClassVar[Library] = httpx2
 
     if TYPE_CHECKING:
 
@@ -122,7 +123,7 @@ class GuardedTransport(SyncTransportDoor, httpx2.BaseTransport):
         TypeError: The transport is of another library, or async.
     """
 
-    _library: ClassVar[Library] = httpx2
+    _body_guard_library: ClassVar[Library] = httpx2
 
     if TYPE_CHECKING:
 
@@ -145,7 +146,7 @@ class GuardedAsyncTransport(AsyncTransportDoor, httpx2.AsyncBaseTransport):
         TypeError: The transport is of another library, or sync.
     """
 
-    _library: ClassVar[Library] = httpx2
+    _body_guard_library: ClassVar[Library] = httpx2
 
     if TYPE_CHECKING:
 

@@ -325,10 +325,10 @@ def test_the_environment_names_the_policy_of_a_guard_without_one(
     policy = Policy((OURS,))
     assert Guard(httpx).policy == policy
     assert Guard(httpx, DEFAULT).policy is DEFAULT
-    assert body_guard.GuardedClient()._body_guard.policy == policy
-    assert body_guard.GuardedTransport(httpx.MockTransport(str))._guard.policy == policy  # type: ignore[arg-type]
-    assert body_guard.guard(httpx.Client())._body_guard.policy == policy  # type: ignore[attr-defined]
-    assert body_guard.GuardedClient(policy=DEFAULT)._body_guard.policy is DEFAULT
+    assert body_guard.GuardedClient()._body_guard_guard.policy == policy
+    assert body_guard.GuardedTransport(httpx.MockTransport(str))._body_guard_guard.policy == policy  # type: ignore[arg-type]
+    assert body_guard.guard(httpx.Client())._body_guard_guard.policy == policy  # type: ignore[attr-defined]
+    assert body_guard.GuardedClient(policy=DEFAULT)._body_guard_guard.policy is DEFAULT
     assert body_guard.Sanitizer().policy is DEFAULT
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import gc
 import weakref
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 import body_guard
 from body_guard import Policy, Rule
 
-from doors import Family, Wire
+from doors import Family, Wire, using
 
 URL = "http://provider.test/"
+AUDIT = Policy(mode="audit")
 STRICT = Policy(rules=(Rule("strict", keys=("model",)),))
 
 
@@ -157,3 +159,162 @@ def test_a_copy_over_a_guarded_client_of_its_own(family: Family) -> None:
     assert type(own) is family.guarded.GuardedClient
     body_guard.unguard(copy)
     assert type(own) is family.guarded.GuardedClient
+
+
+# Nothing of ours is met under a name of the user's, and nothing of the user's hears of ours.
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_users_names_are_the_users(family: Family, is_async: bool, wire: Wire) -> None:
+    """Names that were ours once, and a keyword of a constructor: each side meets its own."""
+    names = ["_build", "_audit", "_library", "_is_librarys", "_guard", "_kind"]
+
+    class Mine(family.client(is_async)):  # type: ignore[misc]
+        _library = "theirs"
+
+        def __init__(self, policy: str = "none", **options: Any) -> None:
+            self.policy = policy
+            super().__init__(**options)
+
+        def _build(self) -> list[Any]:
+            return [self._library, self._audit(), self._is_librarys(), self._guard(), self._kind()]
+
+        def _audit(self) -> str:
+            return "audit"
+
+        def _is_librarys(self) -> str:
+            return "is"
+
+        def _guard(self) -> str:
+            return "guard"
+
+        def _kind(self) -> str:
+            return "kind"
+
+    client = body_guard.guard(Mine(transport=family.library.MockTransport(wire)))
+    assert client._build() == ["theirs", "audit", "is", "guard", "kind"]
+    assert all(vars(Mine).get(name) is not None for name in names)
+    using(client, lambda c: c.post(URL, json={"_sentry_x": 1, "a": object()}))
+    audit = body_guard.guard(Mine(transport=family.library.MockTransport(wire)), AUDIT)
+    using(audit, lambda c: c.post(URL, json={"_sentry_x": 1}))
+    again = type(client)(policy="mine")
+    assert again.policy == "mine"
+    assert wire.bodies == [b"{}", b'{"_sentry_x":1}']
+
+
+@pytest.mark.parametrize("name", ["GuardedClient", "GuardedAsyncTransport", "Client", "OpenAI"])
+def test_what_is_added_to_a_class_says_whose_it_is(family: Family, name: str) -> None:
+    """Every attribute of ours that is not the library's own name begins with ``_body_guard_``."""
+    if name == "Client":
+        kind = type(body_guard.guard(family.library.Client()))
+    elif name == "OpenAI":
+        kind = type(body_guard.guard(openai.OpenAI(api_key="k")))
+    else:
+        kind = getattr(family.guarded, name)
+    theirs = {"__init__", "__init_subclass__", "build_request", "send", "event_hooks"}
+    theirs |= {"handle_async_request", "aclose", "__aenter__", "__aexit__"}
+    theirs |= {"_prepare_options", "_build_request"}  # the SDK's
+    every_class = {"__module__", "__doc__", "__dict__", "__weakref__", "__qualname__"}
+    every_class |= {"__static_attributes__", "__firstlineno__", "__annotations__", "__parameters__"}
+    every_class |= {"__abstractmethods__", "_abc_impl", "__orig_bases__", "__annotate_func__"}
+    ours = [
+        base for base in kind.__mro__ if base is kind or base.__module__.startswith("body_guard")
+    ]
+    added = {each for base in ours for each in vars(base)} - theirs - every_class
+    assert {each for each in added if not each.startswith("_body_guard_")} == set()
+
+
+@pytest.fixture(params=["http", "openai"])
+def base(request: pytest.FixtureRequest, family: Family) -> Any:
+    """Give a class that a user may derive from, and what its constructor needs."""
+    if request.param == "openai":
+        return openai.OpenAI, {"api_key": "k"}
+    return family.library.Client, {}
+
+
+def test_a_users_init_subclass_is_not_run(base: Any) -> None:
+    """Not by guard(); it is by a class that somebody derives from a guarded one."""
+    kind, options = base
+    heard = []
+
+    class Mine(kind):  # type: ignore[misc,valid-type]
+        def __init_subclass__(cls, *, word: str, **options: Any) -> None:
+            super().__init_subclass__(**options)
+            heard.append((cls.__name__, word))
+
+    client = body_guard.guard(Mine(**options))
+    assert isinstance(client, Mine)
+    assert heard == []
+
+    class Further(type(client), word="w"):  # type: ignore[misc]
+        pass
+
+    assert heard == [("Further", "w")]
+    assert isinstance(Further(**options), Mine)
+
+
+def test_a_users_metaclass_is_not_run(base: Any) -> None:
+    """The guarded class has the user's metaclass, which did not hear of it."""
+    kind, options = base
+    heard = []
+
+    class Meta(type):
+        def __new__(cls, name: str, *args: Any, **more: Any) -> Any:
+            heard.append(f"new {name}")
+            return super().__new__(cls, name, *args)
+
+        def __init__(cls, name: str, *args: Any, **more: Any) -> None:
+            heard.append(f"init {name}")
+            super().__init__(name, *args)
+
+        def __call__(cls, *args: Any, **more: Any) -> Any:
+            heard.append(f"call {cls.__name__}")
+            return super().__call__(*args, **more)
+
+    class Mine(kind, metaclass=Meta):  # type: ignore[misc,valid-type]
+        pass
+
+    client = Mine(**options)
+    del heard[:]
+    body_guard.guard(client)
+    assert heard == []
+    assert type(type(client)) is Meta
+    assert type(client) is not Mine
+    assert isinstance(client, Mine)
+
+
+def test_an_abstract_base(base: Any) -> None:
+    """A guarded class of an abstract one has a registry of its own, not its base's."""
+    kind, options = base
+
+    class Mine(kind, abc.ABC):  # type: ignore[misc,valid-type]
+        pass
+
+    Mine.register(int)
+    client = body_guard.guard(Mine(**options))
+    assert isinstance(client, Mine)
+    assert isinstance(1, Mine)
+    assert not isinstance(1, type(client))
+    assert isinstance(body_guard.unguard(client), Mine)
+    assert type(client) is Mine
+
+
+def test_a_users_setattr_is_not_asked(base: Any) -> None:
+    """A client that lets nobody set attributes is guarded and given back."""
+    kind, options = base
+
+    class Frozen(kind):  # type: ignore[misc,valid-type]
+        ready = False
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.ready = True
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if self.ready:
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+
+    client = body_guard.guard(Frozen(**options))
+    assert type(client) is not Frozen
+    assert type(body_guard.unguard(client)) is Frozen

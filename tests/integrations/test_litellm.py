@@ -620,7 +620,7 @@ def test_a_guarded_session_keeps_its_own_policy(
         assert not {"_sentry_x", "mine"} & sent.keys()
         integration.uninstall()
         assert type(session) is body_guard.GuardedClient
-        assert session._body_guard.policy == own
+        assert session._body_guard_guard.policy == own
     litellm.in_memory_llm_clients_cache.flush_cache()
 
 
