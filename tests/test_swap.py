@@ -98,7 +98,9 @@ def test_no_reference_cycle(family: Family) -> None:
         gc.enable()
 
 
-@pytest.mark.parametrize("value", [object(), None, httpx.HTTPTransport(), {}], ids=repr)
+@pytest.mark.parametrize(
+    "value", [object(), None, httpx.HTTPTransport(), {}], ids=lambda v: type(v).__name__
+)
 def test_what_is_no_client(value: Any) -> None:
     """The mistake is named, with what would be right."""
     with pytest.raises(
