@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.media import media_of, parameter
-from body_guard.core.replacement import substitute
+from body_guard.core.replacement import spelled
 from body_guard.core.report import Listing, Report, segment
 from body_guard.core.splice import Spliced
 
@@ -158,7 +158,6 @@ class _Found:
         self._changed = False
         self._why_not_judged = ""
         self._listing = Listing()
-        self._paths = Listing()  # that functions were given
 
     def add(self, keys: list[str], depth: int, rule: Rule) -> None:
         self._places += 1
@@ -182,10 +181,8 @@ class _Found:
 
     def replacement(self, keys: list[str], depth: int, rule: Rule, text: str) -> str:
         """Give the text that replaces another one."""
-        __tracebackhide__ = True
-        path = self._paths.path([segment(key) for key in keys[:depth]])
-        put, spelled = substitute(rule, path, "builtins.str", lambda: text)
-        put = put if isinstance(put, str) else spelled.decode()
+        given = rule.replacement
+        put = given if isinstance(given, str) else (spelled(given) or b"").decode()
         if put != text:
             self.add(keys, depth, rule)
         return put

@@ -86,11 +86,8 @@ class Rule:
         exceptions: Pointer globs of members that stay: ``**/_meta``. The rule goes on below them.
         protect: Whether to stay out of the zones where any name may be an application's own: the
             properties of a JSON Schema, the arguments of a tool call (`body_guard.core.zones`).
-        replacement: For ``replace``: a string, number, boolean or None; or a function that is
-            given the path and the qualified type name, and gives one. What a body has already in
-            place of a constant is not found again.
-        sees_value: Whether a ``replacement`` function is given the value too, as a third argument.
-            A body in bytes with such a value over 2,000 levels deep is refused: `BodyLimitError`.
+        replacement: For ``replace``: a string, number, boolean or None. A member that has it
+            already is not found again.
         owner: The distribution that puts such a thing into bodies.
         evidence: Where that can be read: an issue, a source line.
 
@@ -107,7 +104,6 @@ class Rule:
     exceptions: tuple[str, ...] = ()
     protect: bool = False
     replacement: object = None
-    sees_value: bool = False
     owner: str = ""
     evidence: str = ""
 
@@ -151,9 +147,8 @@ class Rule:
                     raise PolicyError(f"Rule {self.name!r}: exceptions {glob!r} excepts all.")
         if not self.scope:
             raise PolicyError(f"Rule {self.name!r} holds nowhere: scope is empty.")
-        for field in ("protect", "sees_value"):
-            if type(getattr(self, field)) is not bool:
-                raise PolicyError(f"Rule {self.name!r}: {field} takes True or False.")
+        if type(self.protect) is not bool:
+            raise PolicyError(f"Rule {self.name!r}: protect takes True or False.")
 
     def _check_replacement(self) -> None:
         if self.action != "replace" and self.replacement is not None:
@@ -161,21 +156,11 @@ class Rule:
                 f"Rule {self.name!r}: a replacement goes with action 'replace', "
                 f"not {self.action!r}."
             )
-        if callable(self.replacement):
-            try:
-                hash(self.replacement)
-            except TypeError:
-                raise PolicyError(
-                    f"Rule {self.name!r}: replacement takes a hashable function: a policy is "
-                    "compared and cached."
-                ) from None
-        elif spelled(self.replacement) is None:
+        if spelled(self.replacement) is None:
             raise PolicyError(
                 f"Rule {self.name!r}: replacement takes a string, number, boolean or None that "
-                f"JSON can write, or a function, not {type(self.replacement).__name__}."
+                f"JSON can write, not {type(self.replacement).__name__}."
             )
-        elif self.sees_value:
-            raise PolicyError(f"Rule {self.name!r}: sees_value goes with a replacement function.")
 
     def __eq__(self, other: object) -> bool:
         return self._said() == other._said() if isinstance(other, Rule) else NotImplemented
@@ -185,8 +170,7 @@ class Rule:
 
     def _said(self) -> tuple[object, ...]:
         # 1, 1.0 and True are equal, but not the same in a body; policies are cached by equality.
-        constant = None if callable(self.replacement) else spelled(self.replacement)
-        return (constant, *(getattr(self, field.name) for field in fields(self)))
+        return (spelled(self.replacement), *(getattr(self, field.name) for field in fields(self)))
 
     @property
     def everywhere(self) -> bool:

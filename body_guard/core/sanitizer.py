@@ -188,7 +188,7 @@ class Sanitizer:
         # leaves nothing was found.
         if not self._prefilter.finds(content):
             return whole, report
-        content, late = self._sanitize_json(whole, "json", prepared.replaced)
+        content, late = self._sanitize_json(whole, "json", walked=True)
         return content, report + late
 
     def sanitize_bytes(
@@ -321,7 +321,7 @@ class Sanitizer:
         return (codec.compress(clean) if report.changed else content), report
 
     def _sanitize_json(
-        self, content: bytes, kind: Kind, walked: frozenset[tuple[str, bytes]] | None = None
+        self, content: bytes, kind: Kind, walked: bool = False
     ) -> tuple[bytes, Report]:
         __tracebackhide__ = True
         encoding = encoding_of(content)

@@ -12,14 +12,12 @@ import re
 from bisect import bisect_left
 from functools import lru_cache
 from itertools import islice
-from json import loads
 from json.decoder import scanstring as _scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from body_guard.core.encode import DEEPEST
 from body_guard.core.errors import BodyLimitError
-from body_guard.core.replacement import stands, substitute
-from body_guard.core.report import CLEAN, Finding, Listing, Report, segment, shown
+from body_guard.core.replacement import spelled
+from body_guard.core.report import CLEAN, Finding, Listing, Report, segment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +117,7 @@ def splice(
     *,
     start: int = 0,
     records: bool = False,
-    walked: frozenset[tuple[str, bytes]] | None = None,
+    walked: bool = False,
 ) -> Spliced:
     """Cut the forbidden members out of JSON text.
 
@@ -130,8 +128,8 @@ def splice(
         start: Where the text begins, behind a byte order mark.
         records: Whether there are several texts: one a line, or each behind a record separator
             (RFC 7464). A path then begins with the index of its text; a rule's scope does not.
-        walked: `Walked.replaced`, where the text was made of a walked value: what the walk put
-            there stays, and what it reported is not reported again.
+        walked: Whether the text was made of a walked value: what a rule only reports, the walk has
+            reported.
 
     Returns:
         The text less each forbidden member. With a member goes the comma before it, or, where no
@@ -139,9 +137,7 @@ def splice(
 
     Raises:
         NotJSONError: The text is not JSON.
-        BodyLimitError: The text is nested a million levels deep, or a value that a rule's function
-            is to see deeper than `DEEPEST`.
-        GuardError: The function of a rule that replaces failed.
+        BodyLimitError: The text is nested a million levels deep.
     """
     __tracebackhide__ = True
     scan = _Scan(text, suspects, matcher, records, walked)
@@ -156,7 +152,6 @@ class _Scan:
         "_changed",
         "_cut_level",
         "_cut_rule",
-        "_deepest",
         "_done",
         "_index",
         "_is_array",
@@ -167,7 +162,6 @@ class _Scan:
         "_matcher",
         "_name",
         "_out",
-        "_paths",
         "_places",
         "_plain_members",
         "_plain_value",
@@ -187,7 +181,7 @@ class _Scan:
         suspects: Sequence[int],
         matcher: Matcher,
         records: bool,
-        walked: frozenset[tuple[str, bytes]] | None,
+        walked: bool,
     ) -> None:
         self._text = text
         self._walked = walked
@@ -208,11 +202,9 @@ class _Scan:
         self._cut_level = -1  # the level of the member being cut, while inside its value,
         self._cut_rule: Any = None  # the rule that says so
         self._value = 0  # where that value begins,
-        self._deepest = 0  # and the deepest level in it
         self._out = io.BytesIO()
         self._done = 0  # the text up to here is written, or cut
         self._listing = Listing()
-        self._paths: Listing | None = None  # that functions were given
         self._places = 0
         self._changed = False
         self._rejected = False
@@ -306,8 +298,6 @@ class _Scan:
             )
         self._levels.append((self._is_array, self._index, self._name, self._kept))
         self._is_array, self._index, self._name, self._kept = is_array, 0, 0, False
-        if len(self._levels) > self._deepest:
-            self._deepest = len(self._levels)
 
     def _leaf(self, at: int) -> int:
         """Give the end of a string, number or literal."""
@@ -380,7 +370,7 @@ class _Scan:
             if rule is None or self._stays(rule, value):
                 self._kept = True
             else:
-                self._cut_level = self._deepest = len(self._levels)
+                self._cut_level = len(self._levels)
                 self._cut_rule, self._value = rule, value
         return value
 
@@ -403,12 +393,12 @@ class _Scan:
     def _stays(self, rule: Rule, value: int) -> bool:
         """Tell whether a rule leaves a value where it is; report it if the rule says so."""
         if rule.action == "report":
-            if self._walked is None:
+            if not self._walked:
                 self._mark(rule, value)
             return True
         if rule.action == "replace" and self._byte(value) not in (_OPEN_OBJECT, _OPEN_ARRAY):
             text = self._text[value : self._leaf(value)]
-            return stands(rule, text) or (rule.name, text) in (self._walked or ())
+            return text == spelled(rule.replacement)
         return False
 
     def _mark(self, rule: Rule, value: int) -> None:
@@ -439,7 +429,7 @@ class _Scan:
         text, rule = self._text, self._cut_rule
         end, put = self._before(at) + 1, b""
         if rule.action == "replace":
-            start, put = self._value, self._replacement(rule, end)
+            start, put = self._value, spelled(rule.replacement) or b""
             self._kept = True
         elif not self._kept and self._byte(at) == _COMMA:
             start, end = self._name, at + 1
@@ -451,35 +441,6 @@ class _Scan:
         self._done = end
         self._cut_level = -1
         self._changed = True
-
-    def _replacement(self, rule: Rule, end: int) -> bytes:
-        __tracebackhide__ = True
-        path = ""
-        if callable(rule.replacement):
-            if self._paths is None:
-                self._paths = Listing()
-            path = self._paths.path(*self._path(self._paths))
-        value = self._text[self._value : end].decode("utf-8", "surrogatepass")
-        if rule.sees_value:  # what asks for no value is given none, however deep
-            self._refuse_depth(rule, path, value)
-        return substitute(rule, path, self._type(self._value), lambda: loads(value))[1]
-
-    def _refuse_depth(self, rule: Rule, path: str, value: str) -> None:
-        __tracebackhide__ = True
-        if self._deepest - self._cut_level <= DEEPEST:
-            try:
-                loads(value)
-            except ValueError:
-                return  # a failure of reading, which is told with the function's own
-            except RecursionError:
-                pass  # the interpreter's own limit is lower: CPython 3.12 has 1,500
-            else:
-                return
-        raise BodyLimitError(
-            f"The body was not sent: {shown(path)} is nested too deeply to be read for the "
-            f"replacement function of rule {rule.name!r}.",
-            Report((Finding(path, "depth", "reject"),)),
-        )
 
     def _token(self, is_array: bool, index: int, name: int) -> str:
         return str(index) if is_array else _unescaped(self._text[name : self._string(name)])

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from body_guard.core.errors import BodyLimitError
 from body_guard.core.leaves import LEVELS, is_stub
 from body_guard.core.plaindata import HINT, is_plain_data
-from body_guard.core.replacement import spelled, stands, substitute
+from body_guard.core.replacement import spelled
 from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
 from body_guard.core.rules import STARTS
 from body_guard.core.spelling import digits_of, encodable, made_sound, member_name, plain_key
@@ -47,9 +47,6 @@ _MOST_MADE_UP_CONTAINERS: Final = 50_000
 #: kinds of places as globs can tell apart, and a container for each: without a bound, that is time
 #: exponential in the body.
 _MOST_AGAIN: Final = 1_000_000
-
-#: What a container's result depends on: nothing, its place in the globs, its path.
-_ANY_PLACE, _PLACE, _PATH = 0, 1, 2
 
 #: How often in a row ``convert=`` may answer with one more thing that needs converting.
 _MOST_CONVERSIONS: Final = 16
@@ -134,7 +131,7 @@ class _Node:
         self.open = True
         self.position = 0  # of the member whose container is being walked, and its name
         self.key: str | int = 0
-        self.bound = _ANY_PLACE
+        self.bound = False  # whether what comes of it depends on its place
         self.place: int | None = None  # as `Places` has it, where it was asked for
 
     def edit(self, position: int, value: object) -> None:
@@ -146,17 +143,12 @@ class _Node:
         self.marks.append((_token(key), mark))
         self.places += 1
 
-    def bind(self, bound: int) -> None:
-        if bound > self.bound:
-            self.bound = bound
-
     def adopt(self, position: int, key: str | int, child: _Node) -> None:
         """Take over what is known of a walked container that stands here."""
         self.size += child.size
         if self.size > _COUNTED:
             self.size = _COUNTED
-        if child.bound > self.bound:
-            self.bound = child.bound
+        self.bound |= child.bound
         if child.stubs:
             self.stubs = min(self.stubs + child.stubs, _COUNTED)
         if child.places:
@@ -237,7 +229,6 @@ class Walked:
         depth: Levels of containers, a leaf counted as one.
         nodes: Containers visited.
         stubs: How many stubs of leaves there are in the value, a shared container's at each place.
-        replaced: For each ``replace`` that was done, the name of its rule and the JSON text.
     """
 
     __slots__ = (
@@ -245,23 +236,14 @@ class Walked:
         "depth",
         "nodes",
         "rejected",
-        "replaced",
         "report",
         "size",
         "stubs",
         "value",
     )
 
-    def __init__(
-        self,
-        root: _Node,
-        changed: bool,
-        rejected: bool,
-        nodes: int,
-        replaced: frozenset[tuple[str, bytes]],
-    ) -> None:
+    def __init__(self, root: _Node, changed: bool, rejected: bool, nodes: int) -> None:
         self._root = root
-        self.replaced = replaced
         value = root.value
         self.value: object = value[0] if isinstance(value, list) else None
         self.rejected = rejected
@@ -274,7 +256,6 @@ class Walked:
     def then(self, later: Walked) -> Walked:
         """Give a later walk of what this one left, with what this one found before it."""
         later.report = self.report + later.report
-        later.replaced = self.replaced
         return later
 
     def deepest(self) -> str:
@@ -312,7 +293,6 @@ def walk(
     Raises:
         BodyLimitError: A container, or ``convert=``, made up items without end; or shared
             containers stand at too many places of which rules say different things.
-        GuardError: The function of a rule that replaces failed.
     """
     __tracebackhide__ = True
     return _Walk(policy, matcher, for_encoder, leaves).run(value)
@@ -332,10 +312,8 @@ class _Walk:
         "_made_up_containers",
         "_matcher",
         "_nodes",
-        "_paths",
         "_policy",
         "_rejected",
-        "_replaced",
         "_stack",
     )
 
@@ -354,8 +332,6 @@ class _Walk:
         # What ``convert=`` said of an object, by its id, the object beside it so that this stays
         # its own. Its answers can be made anew each time: only the object shows a cycle.
         self._answers: dict[int, tuple[object, object]] = {}
-        self._paths: Listing | None = None  # that functions were given
-        self._replaced: set[tuple[str, bytes]] = set()
         self._changed = False
         self._rejected = False
         self._stack: list[_Node] = []
@@ -374,12 +350,11 @@ class _Walk:
                 stack.append(child)
                 continue
             node.close()
-            if node.bound == _PLACE:
+            if node.bound:
                 self._bound[id(node.source), self._place()] = node
             stack.pop()
             if not stack:
-                replaced = frozenset(self._replaced)
-                return Walked(root, self._changed, self._rejected, len(self._nodes), replaced)
+                return Walked(root, self._changed, self._rejected, len(self._nodes))
             stack[-1].adopt(stack[-1].position, stack[-1].key, node)
 
     def _step(self, node: _Node) -> _Node | None:
@@ -463,7 +438,7 @@ class _Walk:
             return None
         if known.bound:
             _, place = self._places(node, key)
-            twin = self._bound.get((id(known.source), place)) if known.bound == _PLACE else None
+            twin = self._bound.get((id(known.source), place))
             if twin is None:
                 self._again += 1 + len(known.items)
                 self._bounded(
@@ -505,7 +480,7 @@ class _Walk:
         for placed in found:
             if placed.everywhere:
                 return placed.rule
-            node.bind(_PLACE)
+            node.bound = True
             if placed.holds(*self._places(node, key)):
                 return placed.rule
         return None
@@ -545,28 +520,12 @@ class _Walk:
         if rule.action != "replace":
             self._take(node, position, key, mark)
             return True
-        if stands(rule, spelled(item)):
+        if spelled(item) == spelled(rule.replacement):
             return False
-        path = ""
-        if callable(rule.replacement):
-            node.bind(_PATH)
-            path = self._path(key)
-        value, text = substitute(rule, path, qualified_name(kind), lambda: item)
-        self._replaced.add((rule.name, text))
-        node.edit(position, value)
+        node.edit(position, rule.replacement)
         node.mark(key, mark)
         self._changed = True
         return True
-
-    def _path(self, key: str | int) -> str:
-        if self._paths is None:
-            self._paths = Listing()
-        levels = len(self._stack) - 1
-        first = self._paths.wants(levels)
-        keys = [node.key for node in islice(self._stack, 1, min(first + 1, levels))]
-        if 0 < levels <= first:
-            keys.append(key)
-        return self._paths.path([_token(key) for key in keys], levels)
 
     def _judge_stranger(
         self, node: _Node, position: int, key: str | int, given: object
