@@ -666,25 +666,34 @@ def test_what_was_found_in_the_fields_of_a_form_stays_in_its_report(door: Door) 
 
 
 @pytest.mark.parametrize(
-    ("name", "before", "after"),
+    ("name", "before", "after", "end"),
     [
-        ("Content-Type", "application/octet-stream", "application/json"),
-        ("Content-Encoding", "x-unknown", "identity"),
+        ("Content-Type", "application/octet-stream", "application/json", b""),
+        ("Content-Encoding", "x-unknown", "identity", b"\n1"),
     ],
     ids=["type", "encoding"],
 )
 def test_what_a_body_is_said_to_be_may_change(
-    client_door: Door, wire: Wire, name: str, before: str, after: str
+    client_door: Door, wire: Wire, name: str, before: str, after: str, end: bytes
 ) -> None:
     """What was judged as one kind of body is judged again when it is called another."""
+    content = DIRTY + end
 
     def act(client: Any) -> Any:
-        request = client.build_request("POST", URL, content=DIRTY, headers={name: before})
-        assert request.content == DIRTY
+        request = client.build_request("POST", URL, content=content, headers={name: before})
+        assert request.content == content
         request.headers[name] = after
         return client.send(request)
 
     exchange(client_door, wire, act)
+    assert wire.body == CLEANED + end
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "Identity,identity", "gzip"])
+def test_a_header_does_not_make_plain_json_opaque(door: Door, wire: Wire, coding: str) -> None:
+    """A Content-Encoding that the body plainly does not have is no reason not to judge it."""
+    headers = {"Content-Type": "application/json", "Content-Encoding": coding}
+    exchange(door, wire, lambda c: c.post(URL, content=DIRTY, headers=headers))
     assert wire.body == CLEANED
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zlib
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BombError", "Codec", "CorruptError", "codec_of"]
+__all__ = ["BombError", "Codec", "CorruptError", "codec_of", "codings_of"]
 
 
 #: Bytes of input that the zstd decoder is given at a time.
@@ -41,13 +42,30 @@ class Codec(NamedTuple):
     compress: Callable[[bytes], bytes]
 
 
-def codec_of(content_encoding: str) -> Codec | None:
-    """Give the codec of a Content-Encoding value (RFC 9110, section 8.4.1).
+#: What is written in the place of a coding and is none: a character set, a way of transfer (RFC
+#: 2045, section 6), or nothing.
+_NO_CODING: Final = re.compile(
+    r"|identity|none|[78]bit|binary|utf-?(8|(16|32)([bl]e)?)|(us-)?ascii|iso-?8859-\d+|latin-?1"
+)
+
+
+def codings_of(content_encoding: str) -> tuple[str, ...]:
+    """Return the codings that a Content-Encoding value names (RFC 9110, section 8.4).
 
     Returns:
-        None for a coding that is not known, whose library is not installed, or several in a row.
+        In lower case, in the order in which they were applied, less those that change nothing.
     """
-    return _CODECS.get(content_encoding.strip().lower(), lambda: None)()
+    names = (name.strip().lower() for name in content_encoding.split(","))
+    return tuple(name for name in names if not _NO_CODING.fullmatch(name))
+
+
+def codec_of(coding: str) -> Codec | None:
+    """Return the codec of a coding (RFC 9110, section 8.4.1).
+
+    Returns:
+        None for a coding that is not known, or whose library is not installed.
+    """
+    return _CODECS.get(coding, lambda: None)()
 
 
 def _inflated(wbits: int) -> Callable[[bytes, int], bytes]:

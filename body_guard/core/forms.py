@@ -1,4 +1,4 @@
-"""Forms: the forbidden pairs of urlencoded ones, and the JSON parts of multipart ones.
+"""Forms: the forbidden pairs of urlencoded ones, and the parts of multipart ones.
 
 Pieces are cut out of the bytes as they are; nothing is parsed and written again. To a rule with a
 scope the form is an object: its pairs and its parts stand at the root.
@@ -10,7 +10,8 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from body_guard.core.media import media_of, parameter
+from body_guard.core.compression import codings_of
+from body_guard.core.media import is_text, parameter
 from body_guard.core.replacement import spelled
 from body_guard.core.report import Listing, Report, segment
 from body_guard.core.splice import Spliced
@@ -26,6 +27,10 @@ _brackets: Final = re.compile(r"[^\[\]]+").findall
 _LINE: Final = re.IGNORECASE | re.MULTILINE
 _DISPOSITION: Final = re.compile(rb"^content-disposition[ \t]*:[ \t]*([^\r\n]*)", _LINE)
 _TYPE: Final = re.compile(rb"^content-type[ \t]*:[ \t]*([^\r\n]*)", _LINE)
+_CODING: Final = re.compile(rb"^content-encoding[ \t]*:[ \t]*([^\r\n]*)", _LINE)
+_TRANSFER: Final = re.compile(rb"^content-transfer-encoding[ \t]*:[ \t]*([^\r\n]*)", _LINE)
+#: RFC 822, section 3.1.1: what begins with a space goes on with the line before it.
+_FOLD: Final = re.compile(rb"\r\n(?=[ \t])")
 _LENGTH: Final = re.compile(rb"^(content-length[ \t]*:[ \t]*)[0-9]+", _LINE)
 
 
@@ -70,7 +75,7 @@ def sanitize_multipart(
     content: bytes,
     content_type: str,
     matcher: Matcher,
-    sanitize: Callable[[bytes, str], tuple[bytes, Report]],
+    sanitize: Callable[[bytes, str, str], tuple[bytes, Report]],
 ) -> Spliced | None:
     """Cut what may not leave out of a multipart body.
 
@@ -78,10 +83,11 @@ def sanitize_multipart(
         content: The body.
         content_type: The value of its Content-Type header.
         matcher: The rules, for the names of parts.
-        sanitize: What to do with the body of a part that is JSON, and its Content-Type.
+        sanitize: What to do with the body of a part, its Content-Type and its codings. A part of
+            plain text is a value, and is left.
 
     Returns:
-        What is left of the body, less each part with a forbidden name, the JSON parts sanitized.
+        What is left of the body, less each part with a forbidden name, the other parts sanitized.
         None when it has no boundary, or none that occurs.
     """
     __tracebackhide__ = True
@@ -100,7 +106,8 @@ def sanitize_multipart(
         if piece.startswith(b"--"):  # the last delimiter, and what nobody reads behind it
             kept.append(piece)
             continue
-        name = _name(head, index)
+        fields = _FOLD.sub(b"", head)
+        name = _name(fields, index)
         rule, _ = _judged([name], matcher, found)
         if rule is not None:
             if rule.action == "replace":
@@ -112,10 +119,10 @@ def sanitize_multipart(
             else:
                 found.add([name], 1, rule)
             continue
-        media_type = _field(_TYPE, head)
-        if blank and media_type and media_of(b"", media_type).kind in ("json", "records"):
+        media_type, codings = _field(_TYPE, fields), _codings(fields)
+        if blank and (codings or not is_text(media_type)):
             inner, ending = body.removesuffix(b"\r\n"), b"\r\n" if body.endswith(b"\r\n") else b""
-            clean, told = sanitize(inner, media_type)
+            clean, told = sanitize(inner, media_type, codings)
             if told.changed:
                 head = _LENGTH.sub(rb"\g<1>%d" % len(clean), head)
                 piece = head + blank + clean + ending
@@ -143,6 +150,12 @@ def _judged(keys: list[str], matcher: Matcher, found: _Found) -> tuple[Rule | No
 def _field(pattern: re.Pattern[bytes], head: bytes) -> str:
     found: Any = pattern.search(head)
     return "" if found is None else found[1].decode("utf-8", "replace")
+
+
+def _codings(head: bytes) -> str:
+    """Return what was done to the body of a part: a transfer encoding is one more coding."""
+    both = f"{_field(_CODING, head)},{_field(_TRANSFER, head)}"
+    return ",".join(codings_of(both))
 
 
 def _name(head: bytes, index: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from body_guard.core.encodings import encoding_of
 
-__all__ = ["Kind", "Media", "media_of", "parameter"]
+__all__ = ["Kind", "Media", "is_json_text", "is_text", "media_of", "parameter"]
 
 Kind = Literal["json", "records", "sniffed", "form", "multipart", "opaque"]
 
@@ -50,6 +50,30 @@ def media_of(content: bytes, content_type: str | None) -> Media:
     if media.kind == "sniffed" and not _begins_like_json(content):
         return Media("opaque", "not JSON")
     return media
+
+
+def is_text(content_type: str) -> bool:
+    """Check whether a content type is that of plain text, which is what none stands for."""
+    return _declared(content_type).kind == "sniffed"
+
+
+#: What no JSON text holds (RFC 8259, sections 2 and 7).
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+def is_json_text(content: bytes) -> bool:
+    """Check whether content is JSON at sight, so that it is in none of the content codings.
+
+    Compressed data can begin with a brace. It does not end with one too, and is no text between.
+    """
+    if not _begins_like_json(content):
+        return False
+    encoding = encoding_of(content)
+    try:
+        text = content[len(encoding.mark) :].decode(encoding.codec)
+    except UnicodeDecodeError:
+        return False
+    return text.rstrip(" \t\n\r").endswith(("}", "]")) and not _CONTROLS.search(text)
 
 
 @lru_cache(maxsize=64)

@@ -59,13 +59,14 @@ class Policy:
         max_bytes: What one body may come to, in bytes, once encoded or decompressed.
         on_limit: What to do with bytes over ``max_bytes`` that may hold something forbidden:
             ``refuse`` raises `BodyLimitError`, ``send`` sends them and reports them as not judged.
-            So with what decompresses to more, which may hold anything.
+            So with what decompresses to more, all parts together, which may hold anything.
             An object that would encode to more is always refused.
         buffer: How many bytes of a stream (a generator, a file) to read in order to judge it; a
             longer one goes on as it is, what was read of it first. 0 reads none.
         look_into: Bodies to judge that are opaque by default: ``form`` (urlencoded pairs),
-            ``multipart`` (JSON parts, and the names of parts), ``compressed`` (gzip, deflate; br
-            and zstd where the libraries brotli and zstandard are installed).
+            ``multipart`` (the names of parts, and each part as a body of its own, but for those of
+            plain text), ``compressed`` (gzip, deflate; br and zstd where the libraries brotli and
+            zstandard are installed).
         schema: ``"openai"`` or ``"anthropic"``: look for members that the provider's API does not
             know, in the outermost object, in messages or input items, in metadata. Bytes are parsed
             for it, each body whole; JSON lines are not looked at.

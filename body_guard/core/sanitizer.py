@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from body_guard.core.compression import BombError, CorruptError, codec_of
+from body_guard.core.compression import BombError, CorruptError, codec_of, codings_of
 from body_guard.core.encode import DEEPEST, encode
 from body_guard.core.encodings import encoding_of
 from body_guard.core.errors import BodyLimitError, BodyRejectedError, GuardError
 from body_guard.core.fastpath import FastPath
 from body_guard.core.forms import sanitize_form, sanitize_multipart
 from body_guard.core.leaves import Leaves
-from body_guard.core.media import media_of
+from body_guard.core.media import is_json_text, media_of
 from body_guard.core.overview import Overview
 from body_guard.core.pluck import plucked
 from body_guard.core.policy import DEFAULT, Policy
@@ -34,6 +34,9 @@ _Text = TypeVar("_Text", str, bytes)
 
 #: How often a value is walked again because another thread made it unencodable meanwhile.
 _MOST_TRIES: Final = 3
+
+#: How deeply multipart bodies may stand in each other; each level is a copy of what is in it.
+_MOST_LEVELS: Final = 8
 
 
 class Sanitizer:
@@ -216,24 +219,42 @@ class Sanitizer:
                 it when decompressed, or is nested too deeply to be judged.
         """
         __tracebackhide__ = True
+        return self._sanitize_part(content, content_type, content_encoding, _Room(self.policy))
+
+    def _sanitize_part(
+        self, content: bytes, content_type: str | None, content_encoding: str | None, room: _Room
+    ) -> tuple[bytes, Report]:
+        """Do as `sanitize_bytes` for a body, or a part of one, within the room there is for all."""
+        __tracebackhide__ = True
         if not content:
             return content, CLEAN
-        if content_encoding and content_encoding.strip().lower() != "identity":
-            return self._sanitize_compressed(content, content_type, content_encoding)
+        codings = codings_of(content_encoding) if content_encoding else ()
+        if codings and not is_json_text(content):
+            return self._sanitize_compressed(content, content_type, codings, room)
         media = media_of(content, content_type)
         if media.why and media.kind not in self.policy.look_into:
             return content, not_judged(media.why)
         if media.kind == "form":
             return _allowed(sanitize_form(content, self._matcher))
         if media.kind == "multipart":
-            spliced = sanitize_multipart(
-                content, content_type or "", self._matcher, self.sanitize_bytes
-            )
-            return (content, not_judged("multipart")) if spliced is None else _allowed(spliced)
+            return self._sanitize_multipart(content, content_type or "", room)
         clean, report = self._sanitize_json(content, media.kind)
         if self._overview is None or media.kind == "records":
             return clean, report
         return self._overlooked(clean, report, self._overview)
+
+    def _sanitize_multipart(
+        self, content: bytes, content_type: str, room: _Room
+    ) -> tuple[bytes, Report]:
+        __tracebackhide__ = True
+        if not room.levels:
+            return content, not_judged("parts nested too deeply")
+        room.levels -= 1
+        spliced = sanitize_multipart(
+            content, content_type, self._matcher, partial(self._sanitize_part, room=room)
+        )
+        room.levels += 1
+        return (content, not_judged("multipart")) if spliced is None else _allowed(spliced)
 
     def _walked(
         self, value: object, *, for_encoder: bool = False, leaves: Leaves | None = None
@@ -300,15 +321,17 @@ class Sanitizer:
         return walked
 
     def _sanitize_compressed(
-        self, content: bytes, content_type: str | None, content_encoding: str
+        self, content: bytes, content_type: str | None, codings: tuple[str, ...], room: _Room
     ) -> tuple[bytes, Report]:
-        name = content_encoding.strip().lower()
-        codec = codec_of(name) if "compressed" in self.policy.look_into else None
+        __tracebackhide__ = True
+        name = ", ".join(codings)
+        looks = "compressed" in self.policy.look_into and len(codings) == 1
+        codec = codec_of(name) if looks else None
         if codec is None:
             return content, not_judged(f"content encoding {name}"[:80])
         text, too_large = None, False
         try:
-            text = codec.decompress(content, self.policy.max_bytes)
+            text = codec.decompress(content, room.bytes)
         except BombError:
             too_large = True
         except CorruptError:
@@ -317,7 +340,8 @@ class Sanitizer:
             if self.policy.on_limit == "send":
                 return content, not_judged("larger than max_bytes")
             raise _too_large(self.policy.max_bytes)
-        clean, report = self.sanitize_bytes(text, content_type)
+        room.bytes -= len(text)
+        clean, report = self._sanitize_part(text, content_type, None, room)
         return (codec.compress(clean) if report.changed else content), report
 
     def _sanitize_json(
@@ -362,6 +386,16 @@ class Sanitizer:
             f"but stops being JSON at byte {position}, so nothing can be cut out safely.",
             Report((Finding("", "malformed", "reject"),)),
         )
+
+
+class _Room:
+    """What the parts of one body may come to: bytes when decompressed, levels of multipart ones."""
+
+    __slots__ = ("bytes", "levels")
+
+    def __init__(self, policy: Policy) -> None:
+        self.bytes = policy.max_bytes
+        self.levels = _MOST_LEVELS
 
 
 def _allowed(spliced: Spliced) -> tuple[bytes, Report]:

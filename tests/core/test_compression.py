@@ -125,12 +125,56 @@ def test_an_unknown_encoding_stays_opaque(name: str) -> None:
     assert sanitize(b"x", name) == (b"x", f"content encoding {name}")
 
 
-@pytest.mark.parametrize("name", ["identity", " Identity ", "", None])
-def test_identity_is_none(name: str | None) -> None:
-    """No encoding is judged like none."""
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("identity", " Identity ", "", None, "identity, identity", " , IDENTITY,", "none"),
+        *("utf-8", "UTF8", "utf-8, identity", "us-ascii", "iso-8859-1", "8bit", "binary"),
+    ],
+)
+def test_what_names_no_coding_is_none(name: str | None) -> None:
+    """Not even to a body that is no JSON at sight: a character set is not a coding."""
     content, report = Sanitizer().sanitize_bytes(DIRTY, "application/json", name)
     assert content == CLEAN
     assert report.judged
+    form = b"a=1&_sentry_x=1", "application/x-www-form-urlencoded"
+    assert Sanitizer(Policy(look_into=("form",))).sanitize_bytes(*form, name)[0] == b"a=1"
+
+
+@pytest.mark.parametrize("name", [*CODERS, "gzip, br", "compress", "aes128gcm", "no-such-coding"])
+@pytest.mark.parametrize("policy", [Policy(), POLICY], ids=["opaque", "looked into"])
+def test_a_coding_that_json_text_does_not_have(name: str, policy: Policy) -> None:
+    """Plain JSON is judged, whatever its header says that was done to it."""
+    for content_type in ("application/json", None):
+        content, report = Sanitizer(policy).sanitize_bytes(DIRTY, content_type, name)
+        assert (content, report.judged) == (CLEAN, True)
+        assert [found.path for found in report.findings] == ["/_sentry_x"]
+        assert Sanitizer(policy).sanitize_bytes(CLEAN, content_type, name)[0] is CLEAN
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32-be"])
+def test_json_text_is_seen_in_every_encoding(codec: str) -> None:
+    """As without a coding."""
+    dirty, clean = (f" \n{text.decode()}".encode(codec) for text in (DIRTY, CLEAN))
+    assert sanitize(dirty, "gzip", Policy()) == (clean, "")
+
+
+@pytest.mark.parametrize(
+    "content", [b"{\x00\xff\x01", b'{"a\x01"}', b"{\xff}", b'{"a', b'"a"', b"eyJh"]
+)
+def test_what_only_begins_like_json_has_its_coding(content: bytes) -> None:
+    """Compressed data may begin with a brace: bytes that no JSON text has show that it is none."""
+    same, why = sanitize(content, "no-such-coding", Policy())
+    assert same is content
+    assert why == "content encoding no-such-coding"
+
+
+@pytest.mark.parametrize("name", ["gzip, identity", "Identity , GZIP", "utf-8, gzip"])
+def test_codings_beside_one_that_counts(name: str) -> None:
+    """One coding is undone, whatever stands beside it that names none."""
+    content, why = sanitize(gzip.compress(DIRTY), name)
+    assert (gzip.decompress(content), why) == (CLEAN, "")
+    assert sanitize(gzip.compress(DIRTY), name, Policy())[1] == "content encoding gzip"
 
 
 @pytest.mark.parametrize(("name", "module"), [("br", "brotli"), ("zstd", "zstandard")])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
-from body_guard import BodyRejectedError, Policy, Rule, Sanitizer
+from body_guard import BodyLimitError, BodyRejectedError, Policy, Rule, Sanitizer
 
 POLICY = Policy(look_into=("form", "multipart"))
 FORM = "application/x-www-form-urlencoded"
@@ -261,3 +263,167 @@ def test_a_part_goes_by_its_own_name(head: str) -> None:
     content, report = Sanitizer(POLICY).sanitize_bytes(body, MULTIPART)
     assert content == b"--b--"
     assert [found.path for found in report.findings] == ["/_sentry_x"]
+
+
+ALL = Policy(look_into=("form", "multipart", "compressed"), max_bytes=100_000)
+
+
+def parts(*bodies: tuple[str, bytes], boundary: bytes = b"b") -> bytes:
+    """Return a multipart body of parts with these heads."""
+    delimiter = b"--" + boundary
+    pieces = [b"%s\r\n%s\r\n\r\n%s\r\n" % (delimiter, h.encode(), b) for h, b in bodies]
+    return b"".join(pieces) + delimiter + b"--\r\n"
+
+
+def typed(name: str, content_type: str, *more: str) -> str:
+    return "\r\n".join([FIELD.format(name), f"Content-Type: {content_type}", *more])
+
+
+JSON = "application/json"
+INNER = typed("inner", JSON)
+NESTED: dict[str, tuple[str, bytes, bytes, list[str]]] = {
+    "form": (typed("f", FORM), b"a=1&_sentry_x=2", b"a=1", ["/f/_sentry_x"]),
+    "multipart": (
+        typed("m", 'multipart/mixed; boundary="in"'),
+        parts((INNER, b'{"_sentry_x":1}'), (FIELD.format("_sentry_y"), b""), boundary=b"in"),
+        parts((INNER, b"{}"), boundary=b"in"),
+        ["/m/_sentry_y", "/m/inner/_sentry_x"],
+    ),
+    "form-in-multipart": (
+        typed("m", "multipart/mixed; boundary=in"),
+        parts((typed("f", FORM), b"_sentry_x=2&b=1"), boundary=b"in"),
+        parts((typed("f", FORM), b"b=1"), boundary=b"in"),
+        ["/m/f/_sentry_x"],
+    ),
+    "folded": (
+        FIELD.format("j") + "\r\nContent-Type:\r\n\tapplication/json",
+        b'{"_sentry_x":1}',
+        b"{}",
+        ["/j/_sentry_x"],
+    ),
+    "no-coding": (
+        typed("j", JSON, "Content-Encoding: utf-8", "Content-Transfer-Encoding: 8bit"),
+        b'{"_sentry_x":1}',
+        b"{}",
+        ["/j/_sentry_x"],
+    ),
+    "another-coding": (
+        typed("j", JSON, "Content-Transfer-Encoding: base64"),
+        b'{"_sentry_x":1}',
+        b"{}",
+        ["/j/_sentry_x"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("head", "dirty", "clean", "found"), NESTED.values(), ids=NESTED)
+def test_a_part_is_judged_as_a_body_is(
+    head: str, dirty: bytes, clean: bytes, found: list[str]
+) -> None:
+    """A form, a multipart body and a coded one inside a part; their paths begin with its name."""
+    content, report = Sanitizer(ALL).sanitize_bytes(parts((head, dirty)), MULTIPART)
+    assert content == parts((head, clean))
+    assert sorted(found.path for found in report.findings) == found
+    assert report.judged
+    clean_body = parts((head, clean))
+    same, report = Sanitizer(ALL).sanitize_bytes(clean_body, MULTIPART)
+    assert same is clean_body
+    assert report.judged
+
+
+def test_a_compressed_part_is_judged() -> None:
+    """By its own Content-Encoding, and its length follows."""
+    head = typed("g", JSON, "content-encoding: GZIP", "Content-Length: {}")
+    dirty, clean = (gzip.compress(text, mtime=0) for text in (b'{"_sentry_x":1}', b"{}"))
+    body = parts((head.format(len(dirty)), dirty))
+    content, report = Sanitizer(ALL).sanitize_bytes(body, MULTIPART)
+    assert content == parts((head.format(len(clean)), clean))
+    assert [found.path for found in report.findings] == ["/g/_sentry_x"]
+
+
+UNJUDGED: dict[str, tuple[Policy, str, bytes, str]] = {
+    "form": (Policy(look_into=("multipart",)), typed("f", FORM), b"_sentry_x=1", "form"),
+    "gzip": (
+        Policy(look_into=("multipart",)),
+        typed("g", JSON, "Content-Encoding: gzip"),
+        gzip.compress(b'{"_sentry_x":1}'),
+        "content encoding gzip",
+    ),
+    "corrupt": (
+        ALL,
+        typed("g", JSON, "Content-Encoding: gzip"),
+        b"\x1f\x8bno",
+        "content encoding gzip, corrupt",
+    ),
+    "compressed-text": (
+        Policy(look_into=("multipart",)),
+        FIELD.format("g") + "\r\nContent-Encoding: gzip",
+        gzip.compress(b"text"),
+        "content encoding gzip",
+    ),
+    "gzip-file": (
+        ALL,
+        typed("g", "application/gzip"),
+        b"\x1f\x8b",
+        "content type application/gzip",
+    ),
+    "base64": (
+        ALL,
+        typed("j", JSON, "Content-Transfer-Encoding: base64"),
+        b"eyJfc2VudHJ5X3giOjF9",
+        "content encoding base64",
+    ),
+    "image": (ALL, typed("i", "image/png"), b"\x89PNG", "content type image/png"),
+    "no-boundary": (ALL, typed("m", "multipart/mixed"), b"--x\r\n", "multipart"),
+}
+
+
+@pytest.mark.parametrize(("policy", "head", "content", "why"), UNJUDGED.values(), ids=UNJUDGED)
+def test_a_part_that_is_not_judged_is_told(
+    policy: Policy, head: str, content: bytes, why: str
+) -> None:
+    """The body is passed, less what was found in other parts, and the report says why."""
+    body = parts((head, content))
+    same, report = Sanitizer(policy).sanitize_bytes(body, MULTIPART)
+    assert same is body
+    assert (report.judged, report.why_not_judged) == (False, why)
+    cut, report = Sanitizer(policy).sanitize_bytes(
+        parts((head, content), (INNER, b'{"_sentry_x":1}')), MULTIPART
+    )
+    assert cut == parts((head, content), (INNER, b"{}"))
+    assert (report.changed, report.why_not_judged) == (True, why)
+
+
+@pytest.mark.parametrize("content_type", ["", "\r\nContent-Type: text/plain; charset=utf-8"])
+def test_a_field_is_text(content_type: str) -> None:
+    """A part without a type, or of plain text, is a value, and counts as judged."""
+    body = parts((FIELD.format("t") + content_type, b'{"_sentry_x":1}'))
+    same, report = Sanitizer(ALL).sanitize_bytes(body, MULTIPART)
+    assert same is body
+    assert report.judged
+
+
+def nested(levels: int, content: bytes) -> bytes:
+    for level in range(levels):
+        head = typed("m", f"multipart/mixed; boundary=b{level - 1}") if level else INNER
+        content = parts((head, content), boundary=b"b%d" % level)
+    return content
+
+
+@pytest.mark.parametrize(("levels", "judged"), [(8, True), (9, False)])
+def test_levels_are_bounded(levels: int, judged: bool) -> None:
+    """Below eight levels of parts nothing is judged, and the report says so."""
+    content, report = Sanitizer(ALL).sanitize_bytes(
+        nested(levels, b'{"_sentry_x":1}'), f"multipart/mixed; boundary=b{levels - 1}"
+    )
+    assert content == nested(levels, b"{}" if judged else b'{"_sentry_x":1}')
+    assert report.judged is judged
+    assert report.why_not_judged == ("" if judged else "parts nested too deeply")
+
+
+def test_what_all_parts_decompress_to_is_bounded() -> None:
+    """Together, since a hundred parts of a kilobyte can come to a hundred times ``max_bytes``."""
+    part = typed("g", JSON, "Content-Encoding: gzip"), gzip.compress(b" " * 60_000)
+    assert Sanitizer(ALL).sanitize_bytes(parts(part), MULTIPART)[1].judged
+    with pytest.raises(BodyLimitError):
+        Sanitizer(ALL).sanitize_bytes(parts(part, part), MULTIPART)
