@@ -39,7 +39,8 @@ class BodyError(BodyGuardError):
 
     Args:
         message: What was found, where, and what to do; never a value.
-        report: Every finding, with full paths.
+        report: Every finding, with full paths. It travels with the error through pickle and copy,
+            and is in no ``args``, ``repr`` or traceback.
 
     Attributes:
         report: As given.
@@ -50,8 +51,12 @@ class BodyError(BodyGuardError):
     status_code: ClassVar[int] = 400
 
     def __init__(self, message: str, report: Report) -> None:
-        super().__init__(message, report)
+        # Not the report: ``args`` end up in every repr, and so in logs.
+        super().__init__(message)
         self.report = report
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.message, self.report), self.__dict__
 
     @property
     def message(self) -> str:
