@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from body_guard._reporting import collect
+from body_guard._reporting import Counts, collect, counts
 from body_guard._swap import guard, unguard
 from body_guard.core.errors import (
     BodyError,
@@ -42,6 +42,7 @@ __all__ = [
     "BodyGuardError",
     "BodyLimitError",
     "BodyRejectedError",
+    "Counts",
     "Finding",
     "GuardError",
     "GuardedAsyncClient",
@@ -56,6 +57,7 @@ __all__ = [
     "SignedBodyError",
     "collect",
     "convert",
+    "counts",
     "coverage",
     "guard",
     "install",

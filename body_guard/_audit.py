@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from body_guard._reporting import log
 from body_guard.core.errors import BodyError
 from body_guard.core.policy import Policy
 from body_guard.core.report import told
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ENCODING_ERRORS", "audited", "note", "noted"]
 
-_log: Final = logging.getLogger("body_guard")
-
 #: What an encoder raises over a value that it cannot write.
 ENCODING_ERRORS: Final[tuple[type[Exception], ...]] = (TypeError, ValueError, RecursionError)
 
-_BEGINNING: Final = "body_guard, in an audit:"
+_BEGINNING: Final = "body_guard: in an audit,"
 
 
 def audited(look: Callable[[], tuple[object, Report]]) -> Report:
@@ -64,8 +63,11 @@ def note(
         return
     found = [finding for finding in report.findings if finding.action != "report"]
     if found:
-        text = f"{_BEGINNING} no encoder can write {told(found, most=10)} of this body."
-        getattr(error, "add_note", _log.warning)(text)
+        text = f"no encoder can write {told(found, most=10)} of this body."
+        if hasattr(error, "add_note"):
+            error.add_note(f"{_BEGINNING} {text}")
+        else:
+            log(logging.WARNING, "in an audit, %s", text, mode="audit")
 
 
 @contextmanager

@@ -265,7 +265,7 @@ class Guard:
         # Outside the handler, so that the error, which may hold a value, is nobody's context.
         if policy.on_error == "send" or policy.mode == "audit":
             why = 'mode="audit"' if policy.mode == "audit" else 'on_error="send"'
-            _reporting.tell_failure(failure, why)
+            _reporting.tell_failure(failure, why, host)
             return None
         raise GuardError(
             f"The request was not sent: body_guard itself failed ({failure}). "

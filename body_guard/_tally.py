@@ -9,12 +9,14 @@ included: `next` of an `itertools.count`, `dict.setdefault`, `dict.copy`, `list.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
 __all__ = ["Tally"]
+
+_Key = TypeVar("_Key", bound="Hashable")
 
 
 class _Counter:
@@ -38,7 +40,7 @@ class _Counter:
         return self._final.setdefault("value", self.value())
 
 
-class Tally:
+class Tally(Generic[_Key]):
     """Counts by key, exact under threads, signal handlers and finalizers, and bounded.
 
     Args:
@@ -48,9 +50,9 @@ class Tally:
     def __init__(self, most: int = 1000) -> None:
         self._most = most
         #: The last one is in use; one before it is being read by the reset that replaced it.
-        self._tables: list[dict[Hashable, _Counter]] = [{}]
+        self._tables: list[dict[_Key, _Counter]] = [{}]
 
-    def add(self, *keys: Hashable) -> int:
+    def add(self, *keys: _Key) -> int:
         """Count one more.
 
         Args:
@@ -70,13 +72,13 @@ class Tally:
             if self._tables[-1] is table or number <= counter.close():
                 return number
 
-    def _counter(self, table: dict[Hashable, _Counter], keys: tuple[Hashable, ...]) -> _Counter:
+    def _counter(self, table: dict[_Key, _Counter], keys: tuple[_Key, ...]) -> _Counter:
         for nth, key in enumerate(keys, 1):
             if key in table or len(table) < nth * self._most:
                 break
         return table.get(key) or table.setdefault(key, _Counter())
 
-    def counts(self, *, reset: bool = False) -> dict[Hashable, int]:
+    def counts(self, *, reset: bool = False) -> dict[_Key, int]:
         """Return all counts.
 
         Args:

@@ -16,15 +16,14 @@ if "BODY_GUARD_ALIAS_HTTPX" in os.environ:  # before anything imports httpx: tes
 import pytest
 
 import body_guard
-import body_guard._reporting
 
 from doors import CLIENTS, DOORS, FAMILIES, TRANSPORTS, Door, Family, Wire
 
 
 @pytest.fixture(autouse=True)
-def fresh_tally(monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh_counts() -> None:
     """Warn again in each test: what was warned of once is counted for the whole process."""
-    monkeypatch.setattr(body_guard._reporting, "_tally", body_guard._reporting.Tally())
+    body_guard.counts(reset=True)
 
 
 @pytest.fixture(autouse=True)

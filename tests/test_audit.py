@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import body_guard
-from body_guard import GuardError, Policy, Report, Rule, _audit
+from body_guard import Counts, GuardError, Policy, Report, Rule, _audit
 from body_guard._guard import Guard
 
 from doors import Door, Wire, exchange
@@ -125,20 +125,17 @@ def test_the_log_says_what_would_have_been(caplog: pytest.LogCaptureFixture, wir
             client.post(URL, json={"_sentry_x": 1, "no": 1, "s": 1})
             client.post(URL, content=b'{"_sentry_x":1}', headers={"signature": "s"})
     assert [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING] == [
-        "would have removed /_sentry_x in a body for provider.test "
+        "body_guard: would have removed /_sentry_x in a body for provider.test "
         "(rule sentry, type builtins.int, owner sentry-sdk)",
-        "would have refused /no in a body for provider.test (rule no, type builtins.int)",
-        "left /s in a body for provider.test (rule s, type builtins.int)",
-        "would have refused a body for provider.test (BodyRejectedError)",
-        "would have refused a body for provider.test (SignedBodyError)",
+        "body_guard: would have refused /no in a body for provider.test (rule no, type builtins.int)",
+        "body_guard: left /s in a body for provider.test (rule s, type builtins.int)",
+        "body_guard: would have refused a body for provider.test (BodyRejectedError)",
+        "body_guard: would have refused a body for provider.test (SignedBodyError)",
     ]
-    assert body_guard._reporting.counts() == {
-        ("sentry", "/_sentry_x"): 4,
-        ("no", "/no"): 2,
-        ("s", "/s"): 2,
-        ("would refuse", "BodyRejectedError"): 2,
-        ("would refuse", "SignedBodyError"): 2,
-    }
+    assert body_guard.counts() == Counts(
+        findings={"provider.test": {"sentry": 4, "no": 2, "s": 2}},
+        refused={"provider.test": {"BodyRejectedError": 2, "SignedBodyError": 2}},
+    )
 
 
 def deep(levels: int) -> Any:
@@ -191,7 +188,7 @@ def test_a_body_that_crashes_still_does(
     with body_guard.collect() as reports, pytest.raises(error) as caught:
         exchange(client_door, wire, lambda c: c.post(URL, json=body), AUDIT)
     assert caught.type is not body_guard.BodyLimitError
-    note = f"body_guard, in an audit: no encoder can write {where} of this body."
+    note = f"body_guard: in an audit, no encoder can write {where} of this body."
     assert _notes(caught.value) == [note]
     assert wire.requests == []
     assert [report.mode for report in reports] == ["audit"]
@@ -221,7 +218,7 @@ def test_without_notes_the_log_says_it(caplog: pytest.LogCaptureFixture) -> None
 
     _audit.note(WithoutNotesError(), {"a": Span()})
     assert [record.getMessage() for record in caplog.records] == [
-        "body_guard, in an audit: no encoder can write "
+        "body_guard: in an audit, no encoder can write "
         "/a (rule unserializable, test_audit.Span) of this body."
     ]
 
@@ -246,7 +243,7 @@ def test_what_the_encoder_converts_is_no_cause() -> None:
     error = TypeError()
     _audit.note(error, {"a": {1}, "b": Span()}, sorted)
     assert _notes(error) == [
-        "body_guard, in an audit: no encoder can write "
+        "body_guard: in an audit, no encoder can write "
         "/b (rule unserializable, test_audit.Span) of this body."
     ]
 

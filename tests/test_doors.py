@@ -171,7 +171,7 @@ def test_streams_pass_unconsumed_and_counted(door: Door, wire: Wire) -> None:
     response = exchange(door, wire, lambda c: c.post(URL, content=content))
     report = response.request.extensions["body_guard"]
     assert (report.judged, report.why_not_judged) == (False, "stream")
-    assert body_guard._reporting.counts() == {("not judged", "stream"): 1}
+    assert body_guard.counts().not_judged == {"provider.test": {"stream": 1}}
     assert wire.bodies == [DIRTY]  # consumed by the mock transport, and by nobody before
 
 
@@ -408,7 +408,9 @@ def test_on_error_send_is_the_named_exception(
     (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert "the body was sent unguarded" in error.getMessage()
     assert "SECRET" not in caplog.text
-    assert [key[0] for key in body_guard._reporting.counts() if key[0] == "failed"] == ["failed"]
+    (failed,) = body_guard.counts().failed.values()
+    ((failure, times),) = failed.items()
+    assert (failure.partition(" in ")[0], times) == ("RuntimeError", 1)
 
 
 def test_on_error_send_for_bytes(door: Door, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:

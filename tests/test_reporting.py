@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import gc
 import itertools
+import json
 import logging
-import multiprocessing
+import subprocess
+import sys
 import threading
+import weakref
 from typing import Any
 
 import httpx
 import pytest
 
 import body_guard
-from body_guard import Finding, Policy, Report, Rule, _reporting
+from body_guard import Counts, Finding, Policy, Report, Rule, _reporting
+from body_guard._tally import Tally
 
 from doors import Family
 
@@ -22,6 +28,14 @@ URL = "http://provider.test/"
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def run(code: str) -> str:
+    """Run in a process of its own, which may not hang; its log is not looked at."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout
 
 
 def post(client: httpx.Client, body: Any) -> None:
@@ -41,7 +55,7 @@ def test_the_warning_says_what_where_and_whose(
     """One line answers what was taken, from where, by which rule, and whose it is."""
     post(client, {"metadata": {"_sentry_span": Policy()}})
     assert warnings(caplog) == [
-        "removed /metadata/_sentry_span in a body for provider.test "
+        "body_guard: removed /metadata/_sentry_span in a body for provider.test "
         "(rule sentry, type body_guard.core.policy.Policy, owner sentry-sdk)"
     ]
 
@@ -52,7 +66,7 @@ def test_a_hot_loop_warns_once(client: httpx.Client, caplog: pytest.LogCaptureFi
     for _ in range(50):
         post(client, {"m": [{"_sentry_x": 1}, {"_sentry_x": 2}]})
     assert len(warnings(caplog)) == 1
-    assert _reporting.counts() == {("sentry", "/m/*/_sentry_x"): 100}
+    assert body_guard.counts() == Counts(findings={"provider.test": {"sentry": 100}})
     assert caplog.records[-1].levelno == logging.DEBUG
     assert caplog.records[-1].getMessage().endswith("; 100 times so far")
 
@@ -65,9 +79,9 @@ def test_another_rule_or_place_warns_again(
     post(client, {"b": {1}})
     post(client, {"a": float("nan")})
     assert [line.split(" in ")[0] for line in warnings(caplog)] == [
-        "removed /a",
-        "removed /b",
-        "replaced /a",
+        "body_guard: removed /a",
+        "body_guard: removed /b",
+        "body_guard: replaced /a",
     ]
 
 
@@ -97,7 +111,7 @@ def test_a_duplicate_is_reported_and_left(
 ) -> None:
     """Members that json writes under one name are said, not touched."""
     post(client, {1: "a", "1": "b"})
-    assert [line.split(" in ")[0] for line in warnings(caplog)] == ["left /1"]
+    assert [line.split(" in ")[0] for line in warnings(caplog)] == ["body_guard: left /1"]
 
 
 def test_not_judged_is_told_once(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
@@ -106,72 +120,237 @@ def test_not_judged_is_told_once(client: httpx.Client, caplog: pytest.LogCapture
     for _ in range(3):
         client.post(URL, content=iter([b"x"]))
     assert [r.getMessage() for r in caplog.records if r.name == "body_guard"] == [
-        "not judged: a body for provider.test (stream)"
+        "body_guard: not judged: a body for provider.test (stream)"
     ]
-    assert _reporting.counts() == {("not judged", "stream"): 3}
+    assert body_guard.counts() == Counts(not_judged={"provider.test": {"stream": 3}})
 
 
-def test_the_table_of_shapes_is_capped(caplog: pytest.LogCaptureFixture) -> None:
-    """Ever new places end in one counter, so neither log nor memory grows without end."""
-    _reporting._tally = _reporting.Tally(most=2)
+def test_what_is_told_apart_is_bounded(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ever new places, then ever new hosts end in one counter each: neither log nor memory grows."""
+    monkeypatch.setattr(_reporting, "_tally", Tally(most=2))
     for index in range(10):
         report = Report((Finding(f"/k{index}x", "sentry", "remove"),), changed=True)
-        _reporting.deliver(report, Policy(), "")
-    assert len(warnings(caplog)) == 3
-    assert _reporting.counts() == {
-        ("sentry", "/k0x"): 1,
-        ("sentry", "/k1x"): 1,
-        _reporting.Tally.REST: 8,
+        _reporting.deliver(report, Policy(), "a.test")
+    assert [line.split()[2] for line in warnings(caplog)] == ["/k0x", "/k1x", "/k2x"]
+    assert body_guard.counts() == Counts(findings={"a.test": {"sentry": 10}})
+    caplog.clear()
+    for index in range(10):
+        _reporting.deliver(report, Policy(), f"h{index}.test")
+    assert [line.split()[7] for line in warnings(caplog)] == ["h0.test", "h1.test"]
+    assert body_guard.counts() == Counts(
+        findings={"a.test": {"sentry": 10}, "h0.test": {"sentry": 1}, "(others)": {"(others)": 9}}
+    )
+
+
+def test_an_unknown_host_is_named_so(caplog: pytest.LogCaptureFixture) -> None:
+    """What is judged before there is a request says so, and is counted under no name."""
+    _reporting.deliver(Report((Finding("/a", "r", "remove"),)), Policy(), "")
+    assert warnings(caplog) == ["body_guard: removed /a in a body for an unknown host (rule r)"]
+    assert body_guard.counts() == Counts(findings={"": {"r": 1}})
+
+
+def test_a_new_host_or_mode_warns_again(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A leak to another provider is news, and so is one that is only audited."""
+    audit = Policy(mode="audit")
+    for policy, host in [(None, "a"), (None, "b"), (audit, "a"), (None, "a"), (audit, "a")]:
+        body_guard.guard(client, policy)
+        client.post(f"http://{host}.test/", json={"_sentry_x": 1})
+    facts = "(rule sentry, type builtins.int, owner sentry-sdk)"
+    assert warnings(caplog) == [
+        f"body_guard: removed /_sentry_x in a body for a.test {facts}",
+        f"body_guard: removed /_sentry_x in a body for b.test {facts}",
+        f"body_guard: would have removed /_sentry_x in a body for a.test {facts}",
+    ]
+
+
+class JsonFormatter(logging.Formatter):
+    """Writes a record as JSON, as log collectors have it: what the application added, flat."""
+
+    STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        added = {name: value for name, value in vars(record).items() if name not in self.STANDARD}
+        return json.dumps({"message": record.getMessage(), **added})
+
+
+def test_a_record_has_its_facts_as_fields(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A JSON formatter finds what the line says, with the path as the log shows it."""
+    monkeypatch.setattr(caplog.handler, "formatter", JsonFormatter())
+    post(client, {"jane@example.org": {"_sentry_x": 1}})
+    (line,) = caplog.text.splitlines()
+    told = json.loads(line)
+    assert told.pop("message").startswith("body_guard: removed /<16 characters, ")
+    assert told.pop("path") == "/<16 characters, 13d855ce>/_sentry_x"
+    assert told == {
+        "rule": "sentry",
+        "host": "provider.test",
+        "action": "remove",
+        "owner": "sentry-sdk",
+        "type": "builtins.int",
+        "mode": "enforce",
     }
-    assert "in a body for an unknown host" in caplog.text
 
 
-def test_counters_survive_threads() -> None:
-    """No count is lost between threads."""
-    tally = _reporting.Tally()
+def test_every_record_has_every_field(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A format string can name them, whatever the line is about."""
+    form = "%(levelname)s %(rule)s|%(path)s|%(host)s|%(action)s|%(owner)s|%(type)s|%(mode)s"
+    monkeypatch.setattr(caplog.handler, "formatter", logging.Formatter(form))
+    caplog.set_level(logging.INFO, "body_guard")
+    refusing = Rule("no", keys=("no",), action="reject")
+    policy = Policy((refusing,), mode="audit", on_report=lambda report: 1 // 0)
+    body_guard.guard(client, policy)
+    client.post(URL, content=iter([b"x"]))
+    post(client, {"no": 1})
+    monkeypatch.setattr("body_guard.core.sanitizer.splice", lambda *_, **__: 1 // 0)
+    client.post(URL, content=b'{"no": 1}')
+    assert caplog.text.splitlines() == [
+        "INFO ||provider.test||||audit",
+        "ERROR ||provider.test||||audit",
+        "WARNING no|/no|provider.test|reject||builtins.int|audit",
+        "WARNING ||provider.test||||audit",
+        "ERROR ||provider.test||||audit",
+        "ERROR ||provider.test||||",
+        "ERROR ||provider.test||||",
+    ]
 
-    def work() -> None:
-        for _ in range(5000):
-            tally.add("x")
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert tally.counts() == {"x": 40_000}
+def test_a_record_factory_with_a_field_of_ours_keeps_the_line(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`logging` refuses to overwrite what an application's factory has set: its value stays."""
+    make = logging.getLogRecordFactory()
+
+    def factory(*args: Any, **options: Any) -> logging.LogRecord:
+        record = make(*args, **options)
+        record.host = "machine-7"
+        return record
+
+    logging.setLogRecordFactory(factory)
+    try:
+        post(client, {"_sentry_x": 1})
+    finally:
+        logging.setLogRecordFactory(make)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("body_guard: removed /_sentry_x in a body for provider.")
+    assert record.host == "machine-7"  # type: ignore[attr-defined]
 
 
-def _count_in_child(tally: _reporting.Tally, queue: Any) -> None:
-    queue.put(tally.add("x"))
+def test_the_line_speaks_for_itself(family: Family) -> None:
+    """Without a logging configuration, the line on stderr says who wrote it."""
+    code = f"""
+import {family}, {family.guarded.__name__} as guarded
+transport = {family}.MockTransport(lambda request: {family}.Response(200))
+guarded.GuardedClient(transport=transport).post("{URL}", json={{"_sentry_x": 1}})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr == (
+        "body_guard: removed /_sentry_x in a body for provider.test "
+        "(rule sentry, type builtins.int, owner sentry-sdk)\n"
+    )
 
 
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_counters_survive_a_fork() -> None:
-    """A lock held by another thread at the fork does not hang the child."""
-    tally = _reporting.Tally()
-    tally.add("x")
-    held, release = threading.Event(), threading.Event()
+def test_a_refused_body_lost_nothing(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What would have gone from a body that was refused was found, not removed."""
+    with pytest.raises(body_guard.SignedBodyError):
+        client.post(URL, content=b'{"_sentry_x":1}', headers={"signature": "s"})
+    (line,) = warnings(caplog)
+    assert line.startswith("body_guard: found /_sentry_x in a body for provider.test (rule sentry")
+    assert body_guard.counts() == Counts(
+        findings={"provider.test": {"sentry": 1}}, refused={"provider.test": {"SignedBodyError": 1}}
+    )
 
-    def hold() -> None:
-        with tally._lock:
-            held.set()
-            release.wait()
 
-    holder = threading.Thread(target=hold)
-    holder.start()
-    held.wait()
-    context = multiprocessing.get_context("fork")
-    queue = context.SimpleQueue()
-    child = context.Process(target=_count_in_child, args=(tally, queue))
-    child.start()
-    child.join(20)
-    release.set()
-    holder.join()
-    hung = child.is_alive()
-    child.kill()
-    assert not hung
-    assert queue.get() == 2
+def test_counts_are_by_host_and_rule(client: httpx.Client) -> None:
+    """Places and modes are summed up; a refusal counts for its rule, and is no line of the log."""
+    refusing = Rule("no", keys=("no",), action="reject")
+    body_guard.guard(client, Policy((*Policy().rules, refusing)))
+    post(client, {"_sentry_a": 1, "b": {"_sentry_b": 1, "c": {1}}})
+    client.post("http://other.test/", json={"_sentry_a": 1})
+    with pytest.raises(body_guard.BodyRejectedError):
+        client.post(URL, content=b'{"no":1}')
+    assert body_guard.counts() == Counts(
+        findings={
+            "provider.test": {"sentry": 2, "unserializable": 1, "no": 1},
+            "other.test": {"sentry": 1},
+        },
+        refused={"provider.test": {"BodyRejectedError": 1}},
+    )
+
+
+def test_a_reset_makes_news_of_what_was_told(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It gives and clears, and the next warning is a warning again: a test of one's own can do so."""
+    post(client, {"_sentry_x": 1})
+    assert body_guard.counts() == Counts(findings={"provider.test": {"sentry": 1}})
+    assert body_guard.counts(reset=True) == Counts(findings={"provider.test": {"sentry": 1}})
+    assert body_guard.counts() == Counts()
+    post(client, {"_sentry_x": 1})
+    assert len(warnings(caplog)) == 2
+
+
+def test_counts_are_the_callers_own(client: httpx.Client) -> None:
+    """What the caller does with one result is not in the next."""
+    post(client, {"_sentry_x": 1})
+    body_guard.counts().findings.clear()
+    body_guard.counts().findings["provider.test"]["sentry"] = 7
+    assert body_guard.counts() == Counts(findings={"provider.test": {"sentry": 1}})
+
+
+def test_a_signal_handler_may_send(family: Family) -> None:
+    """A handler that sends a guarded request in the middle of another one's report is counted."""
+    printed = run(f"""
+import logging, signal, time
+import body_guard, {family}, {family.guarded.__name__} as guarded
+
+logging.getLogger("body_guard").setLevel(logging.DEBUG)
+logging.getLogger("body_guard").addHandler(logging.StreamHandler(open("/dev/null", "w")))
+seen = []
+transport = {family}.MockTransport(lambda request: {family}.Response(200))
+client = guarded.GuardedClient(
+    transport=transport, policy=body_guard.Policy(on_report=seen.append)
+)
+interruptions = sent = busy = 0
+
+
+def post():
+    client.post("{URL}", json={{"a": [{{"_sentry_x": 1}}] * 50}})
+
+
+def interrupt(*_):
+    global interruptions, busy
+    if not busy:
+        busy = True
+        post()
+        interruptions += 1
+        busy = False
+
+
+signal.signal(signal.SIGALRM, interrupt)
+signal.setitimer(signal.ITIMER_REAL, 0.0003, 0.0003)
+end = time.monotonic() + 2
+with body_guard.collect() as reports:
+    while time.monotonic() < end:
+        post()
+        sent += 1
+    signal.setitimer(signal.ITIMER_REAL, 0)
+total = sent + interruptions
+print(interruptions > 20, body_guard.counts().findings["provider.test"]["sentry"] - 50 * total)
+print(len(reports) - total, len(seen) - total)
+""")
+    assert printed == "True 0\n0 0\n"
 
 
 def test_on_report_gets_every_report(client: httpx.Client) -> None:
@@ -245,7 +424,7 @@ def test_a_reporter_that_raises_loses_its_report_only(
     body_guard.guard(client, Policy(on_report=(broken, seen.append)))
     post(client, {"a": 1})
     assert len(seen) == 1
-    assert _reporting.counts() == {("failed", "on_report"): 1}
+    assert body_guard.counts() == Counts(failed={"provider.test": {"on_report": 1}})
     assert "on_report raised ValueError" in caplog.text
     assert "SECRET" not in caplog.text
 
@@ -283,6 +462,68 @@ def test_collect_does_not_mix_tasks(family: Family) -> None:
         assert len(everything) == 20
 
     asyncio.run(run())
+
+
+def test_a_copied_context_stops_collecting(client: httpx.Client) -> None:
+    """A worker started inside a collect adds while the block lasts, and nothing afterwards."""
+    with body_guard.collect() as outer:
+        with body_guard.collect() as inner:
+            context = contextvars.copy_context()
+            context.run(post, client, {"a": 1})
+        context.run(post, client, {"a": {1}})
+    context.run(post, client, {"a": 1})
+    assert [report.changed for report in inner] == [False]
+    assert [report.changed for report in outer] == [False, True]
+
+
+def test_a_worker_that_outlives_a_collect_stops_adding(client: httpx.Client) -> None:
+    """A thread with a copy of the context goes on sending: its reports go nowhere."""
+    turn, done = threading.Semaphore(0), threading.Semaphore(0)
+
+    def work() -> None:
+        for _ in range(2):
+            turn.acquire()
+            post(client, {"a": {1}})
+            done.release()
+
+    with body_guard.collect() as reports:
+        worker = threading.Thread(target=contextvars.copy_context().run, args=(work,))
+        worker.start()
+        turn.release()
+        done.acquire()
+    assert len(reports) == 1
+    turn.release()
+    done.acquire()
+    worker.join()
+    assert len(reports) == 1
+
+
+def test_a_context_that_lives_on_keeps_no_reports(client: httpx.Client) -> None:
+    """What was collected is freed with the caller's list, and ended collectors do not pile up."""
+
+    class Mark:
+        """Something that can be referred to weakly."""
+
+    mark = Mark()
+    context = contextvars.copy_context()
+    gone = weakref.ref(mark)
+
+    def work(mark: Any) -> contextvars.Context:
+        with body_guard.collect() as reports:
+            reports.append(mark)
+            return contextvars.copy_context()
+
+    for _ in range(3):
+        context = context.run(work, mark)
+    del mark
+    gc.collect()
+    assert gone() is None
+
+    def around() -> int:
+        with body_guard.collect():
+            return len(_reporting._collecting.get())
+
+    assert context.run(around) == 1
 
 
 def test_the_report_pickles(client: httpx.Client) -> None:

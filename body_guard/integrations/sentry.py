@@ -16,6 +16,8 @@ from importlib import import_module
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from body_guard._reporting import log
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -23,7 +25,6 @@ __all__ = ["install", "status", "uninstall"]
 
 Status = Literal["fixed", "patched", "unfixed", "unknown", "absent"]
 
-_log: Final = logging.getLogger("body_guard")
 _lock: Final = threading.RLock()
 _SPAN: Final = "_sentry_span"
 
@@ -53,7 +54,8 @@ def uninstall() -> None:
     with _lock:
         while _installs:
             for name in _installs.pop().undo():
-                _log.warning(
+                log(
+                    logging.WARNING,
                     "uninstall() left %s in place, since something else was put on top of it; it "
                     "does nothing but hand on to the original",
                     name,

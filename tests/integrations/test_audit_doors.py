@@ -25,7 +25,7 @@ pytestmark = LITELLM_WARNINGS  # noqa: F405
 AUDIT = Policy(mode="audit")
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 NOTE = (
-    "body_guard, in an audit: no encoder can write "
+    "body_guard: in an audit, no encoder can write "
     "/metadata/_sentry_span (rule unserializable, test_audit_doors.Span) of this body."
 )
 BODY = {"a": 1, "_sentry_x": "SECRET", "metadata": {}}

@@ -165,5 +165,5 @@ def test_our_warning_is_one_breadcrumb(
     (event,) = events
     ours = [crumb for crumb in event["breadcrumbs"]["values"] if key in json.dumps(crumb)]
     assert [(crumb["category"], crumb["level"]) for crumb in ours] == [("body_guard", "warning")]
-    assert ours[0]["message"].startswith(f"removed /{key} in a body for ")
+    assert ours[0]["message"].startswith(f"body_guard: removed /{key} in a body for ")
     assert MARKER not in json.dumps(event["breadcrumbs"])

@@ -189,7 +189,7 @@ def test_patched_on_top(shape: Callable[..., Any], caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.WARNING, "body_guard"):
         off_band.uninstall()
     assert [record.getMessage() for record in caplog.records] == [
-        "uninstall() left _get_metadata_dict in place, since something else was put on top of it; "
+        "body_guard: uninstall() left _get_metadata_dict in place, since something else was put on top of it; "
         "it does nothing but hand on to the original"
     ]
     assert module._get_metadata_dict is theirs
