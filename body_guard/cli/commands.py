@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import click
 
 from body_guard.cli import require
@@ -17,15 +19,20 @@ def group() -> None:
 
 
 @group.command()
-def demo() -> None:
+@click.option("--verbose", is_flag=True, help="Print each claim that is checked.")
+def demo(verbose: bool) -> None:
     """Send bodies to a server on this machine, guarded and not, and show what arrives.
 
     Nothing leaves the machine. The exit code is 0 when everything the demo says held.
     """
     require("litellm", "sentry_sdk", extra="demo")
-    from body_guard.cli.demo import run
+    with warnings.catch_warnings():
+        # What a third party warns of while it is imported or used is not about the demo.
+        warnings.simplefilter("ignore")
+        from body_guard.cli.demo import run
 
-    raise SystemExit(run())
+        code = run(verbose=verbose)
+    raise SystemExit(code)
 
 
 @group.command()

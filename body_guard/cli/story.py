@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich import box
 from rich.table import Column, Table
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from body_guard import Finding
 
 __all__ = ["Call", "Claim", "Story", "Telling", "show", "table"]
+
+#: Characters in a line of a body; two bodies stand side by side in 80 columns.
+_WIDTH: Final = 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +69,36 @@ class Story:
         title: What happens, in a few words.
         about: How it comes about.
         run: Makes it happen.
+        imports: Packages to import before it runs, which take seconds.
     """
 
     title: str
     about: str
     run: Callable[[], Telling]
+    imports: tuple[str, ...] = ()
 
 
-def show(console: Console, telling: Telling, logged: Iterable[str]) -> None:
+def show(
+    console: Console, telling: Telling, logged: Iterable[str], *, verbose: bool = False
+) -> None:
     """Print what a story showed, less the values that should not leave.
 
     Args:
         console: Where to.
         telling: What to show.
         logged: What body_guard logged meanwhile.
+        verbose: Whether to print claims that all held; claims of which one failed are printed.
     """
     plain, guarded = telling.plain, telling.guarded
     places = [(found.path, found.rule, found.type, found.owner) for found in guarded.findings]
     remarks = [("log", line) for line in logged]
-    remarks += [("held" if claim.held else "FAILED", claim.text) for claim in telling.claims]
+    if verbose or not all(claim.held for claim in telling.claims):
+        remarks += [("held" if claim.held else "FAILED", claim.text) for claim in telling.claims]
     table(console, (plain.name, guarded.name), [(_came_of(plain), _came_of(guarded))])
     if places:
         table(console, ("found at", "rule", "type", "owner"), places)
-    table(console, ("", ""), remarks)
+    if remarks:
+        table(console, ("", ""), remarks)
 
 
 def table(console: Console, names: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
@@ -108,8 +118,25 @@ def table(console: Console, names: Iterable[str], rows: Iterable[Iterable[str]])
 
 
 def _came_of(call: Call) -> str:
-    bodies = [json.dumps(_masked(value), indent=2) for value in call.values]
+    bodies = [_lay_out(_masked(value)) for value in call.values]
     return "\n".join([*filter(None, [call.error]), *(bodies or ["Nothing arrived."])])
+
+
+def _lay_out(value: object, indent: int = 0, name: str = "") -> str:
+    """Return a part of a parsed body as JSON, a container on one line where it fits."""
+    margin = " " * indent
+    line = f"{margin}{name}{json.dumps(value)}"
+    if not isinstance(value, dict | list) or not value or len(line) <= _WIDTH:
+        return line
+    if isinstance(value, list):
+        opening, closing = "[]"
+        parts = [_lay_out(item, indent + 2) for item in value]
+    else:
+        opening, closing = "{}"
+        parts = [
+            _lay_out(member, indent + 2, f"{json.dumps(key)}: ") for key, member in value.items()
+        ]
+    return "\n".join([f"{margin}{name}{opening}", ",\n".join(parts), f"{margin}{closing}"])
 
 
 def _parsed(body: bytes) -> object:
@@ -126,6 +153,6 @@ def _masked(value: object) -> object:
     if not isinstance(value, dict):
         return value
     return {
-        key: f"({len(str(member))} characters)" if key.startswith("_sentry_") else _masked(member)
+        key: f"({len(str(member))} chars)" if key.startswith("_sentry_") else _masked(member)
         for key, member in value.items()
     }

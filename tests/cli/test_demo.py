@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
+import io
 import json
 import logging
 import os
@@ -17,6 +19,7 @@ import openai
 import pytest
 import sentry_sdk
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 import body_guard
 from body_guard.cli import demo
@@ -27,26 +30,22 @@ from body_guard.integrations import litellm as integration
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: What pydantic says of litellm's models when it builds them, in the first call of a process; as an
-#: error it would be litellm's answer to that call.
-pytestmark = pytest.mark.filterwarnings("ignore:Item '.*' on TypedDict class:UserWarning")
-
 ROOT = Path(body_guard.__file__).parents[1]
 
-LITELLM_CRASHES = "1. Plain, the call ends in an error of litellm's: not JSON serializable."
-LITELLM_SENDS_NOTHING = "1. Plain, nothing arrives."
-LITELLM_CLEAN = "1. Guarded, one body arrives, without a _sentry_ key."
-LITELLM_REST = "1. Guarded, every other member arrives as it was."
-LITELLM_REPORT = "1. Guarded, the report names the place and the type."
-LITELLM_CALLER = "1. The caller's metadata still holds the span."
-LITELLM_SENTRY = "1. Sentry gets the span."
-PLAIN_CRASHES = "2. Plain, the call ends in a TypeError."
-PLAIN_SENDS_NOTHING = "2. Plain, nothing arrives."
-CRASH_CLEAN = "2. Guarded, one body arrives, without a _sentry_ key."
-CRASH_REST = "2. Guarded, every other member arrives as it was."
-CRASH_REPORT = "2. Guarded, the report names the place and the type."
-CALLER = "2. The caller's metadata still holds the span."
-SENTRY = "2. Sentry gets the span."
+LITELLM_CRASHES = "2. Plain, the call ends in an error of litellm's: not JSON serializable."
+LITELLM_SENDS_NOTHING = "2. Plain, nothing arrives."
+LITELLM_CLEAN = "2. Guarded, one body arrives, without a _sentry_ key."
+LITELLM_REST = "2. Guarded, every other member arrives as it was."
+LITELLM_REPORT = "2. Guarded, the report names the place and the type."
+LITELLM_CALLER = "2. The caller's metadata still holds the span."
+LITELLM_SENTRY = "2. Sentry gets the span."
+PLAIN_CRASHES = "1. Plain, the call ends in a TypeError."
+PLAIN_SENDS_NOTHING = "1. Plain, nothing arrives."
+CRASH_CLEAN = "1. Guarded, one body arrives, without a _sentry_ key."
+CRASH_REST = "1. Guarded, every other member arrives as it was."
+CRASH_REPORT = "1. Guarded, the report names the place and the type."
+CALLER = "1. The caller's metadata still holds the span."
+SENTRY = "1. Sentry gets the span."
 PLAIN_LEAKS = "3. Plain, the key arrives, with its value."
 LEAK_CLEAN = "3. Guarded, one body arrives, without a _sentry_ key."
 LEAK_REST = "3. Guarded, all the rest arrives, byte for byte."
@@ -103,8 +102,8 @@ def loop() -> Iterator[None]:
     asked_for.close()
 
 
-def run() -> Result:
-    return CliRunner().invoke(group, ["demo"])
+def run(*options: str) -> Result:
+    return CliRunner().invoke(group, ["demo", *options])
 
 
 def failed(result: Result) -> list[str]:
@@ -114,23 +113,37 @@ def failed(result: Result) -> list[str]:
 
 def test_every_claim_holds() -> None:
     """The demo exits with 0, shows what arrived, and fails no claim."""
-    result = run()
+    result = run("--verbose")
     assert result.exit_code == 0
-    assert result.stdout.endswith("\nEvery claim held.\n")
+    assert result.stdout.endswith("\nAll 18 claims held.\n")
     assert "FAILED" not in result.stdout
     assert result.stdout.count(" held ") == 18
-    assert "Object of type Span is not JSON serializable" in result.stdout
-    assert "TypeError: Object of type Span is not JSON" in result.stdout
+    assert "TypeError: Object of type Span is not " in result.stdout
+    assert " InternalServerError: " in result.stdout
     assert "Nothing arrived." in result.stdout
     found = "/metadata/_sentry_span   sentry   sentry_sdk.tracing.Span   sentry-sdk"
     assert result.stdout.count(found) == 2
     assert "/metadata/_sentry_trace   sentry   builtins.str   sentry-sdk" in result.stdout
 
 
+def test_a_story_fits_a_screen() -> None:
+    """Without --verbose a story is at most 24 lines of 80 columns, without claims that held."""
+    result = run()
+    assert result.exit_code == 0
+    assert " held " not in result.stdout
+    assert result.stdout.endswith("\nAll 18 claims held; --verbose shows them.\n")
+    lines = result.stdout.splitlines()
+    starts = [at for at, line in enumerate(lines) if line[:3] in ("1. ", "2. ", "3. ")]
+    sizes = [end - at for at, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+    assert len(sizes) == 3
+    assert max(sizes) <= 24
+    assert max(map(len, lines)) <= 80
+
+
 def test_the_leaked_value_is_not_printed() -> None:
     """What should not leave does not show on the console either, only its length."""
     result = run()
-    assert '"_sentry_trace": "(51 characters)"' in result.stdout
+    assert '"_sentry_trace": "(51 chars)"' in result.stdout
     assert demo._TRACE not in result.output
     assert demo._TRACE.split("-")[0] not in result.output
 
@@ -168,7 +181,7 @@ def test_a_broken_guard_is_found_out(
     assert result.exit_code == 1
     assert failed(result) == expected
     assert result.stdout.count("FAILED") == len(expected)
-    assert "Every claim held." not in result.stdout
+    assert "claims held" not in result.stdout
 
 
 def without_span(options: dict[str, Any]) -> dict[str, Any]:
@@ -286,7 +299,7 @@ def test_a_lost_span_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     result = run()
     assert result.exit_code == 1
-    assert failed(result) == [LITELLM_SENTRY, SENTRY]
+    assert failed(result) == [SENTRY, LITELLM_SENTRY]
 
 
 def test_the_process_is_left_as_it_was() -> None:
@@ -321,13 +334,18 @@ def test_the_process_is_left_as_it_was() -> None:
 
 
 def test_stories_are_told_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stories are numbered as they stand in the table, and their text is printed as it is."""
+    """Stories are numbered as they stand in the table, and their text is printed as it is.
+
+    Of one that fails all claims are shown, of the others none.
+    """
     call = Call("name", "", (), ())
     stories = [
         Story(
             f"[bold]{name}[/bold]",
             f":pill: {name}",
-            lambda held=held: Telling(call, call, (Claim("[red]So.[/red]", held),)),
+            lambda held=held: Telling(
+                call, call, (Claim("So too.", True), Claim("[red]So.[/red]", held))
+            ),
         )
         for name, held in (("a", True), ("b", False))
     ]
@@ -338,7 +356,48 @@ def test_stories_are_told_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[:2] == ["1. [bold]a[/bold]", ":pill: a"]
     second = lines.index("2. [bold]b[/bold]")
     assert lines[second + 1] == ":pill: b"
+    shown = [at for at, line in enumerate(lines) if line.startswith((" held ", " FAILED "))]
+    assert [lines[at].split(maxsplit=1)[1].rstrip() for at in shown] == [
+        "So too.",
+        "[red]So.[/red]",
+    ]
+    assert min(shown) > second
     assert lines[-2:] == ["What failed:", "2. [red]So.[/red]"]
+
+
+#: A package that takes its time: its import ends when the terminal has said that it began.
+SLOW = """
+import sys, time
+end = time.monotonic() + 20
+while "Importing slow 1.2" not in sys.terminal.getvalue() and time.monotonic() < end:
+    time.sleep(0.01)
+sys.terminal.write("<imported>")
+"""
+
+
+def test_what_is_imported_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On a terminal a spinner names package and version, unless the package is imported already."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    metadata = tmp_path / "slow-1.2.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Name: slow\nVersion: 1.2\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    terminal = io.StringIO()
+    monkeypatch.setattr(sys, "terminal", terminal, raising=False)
+    console = functools.partial(Console, file=terminal, width=80, force_terminal=True)
+    monkeypatch.setattr(demo, "Console", console)
+    call = Call("name", "", (), ())
+    story = Story("title", "about", lambda: Telling(call, call, ()), ("json", "slow"))
+    monkeypatch.setattr(demo, "STORIES", [story])
+    try:
+        assert run().exit_code == 0
+    finally:
+        del sys.modules["slow"]
+    text = terminal.getvalue()
+    events = ("about", "Importing slow 1.2", "<imported>", "Nothing arrived.")
+    places = [text.index(event) for event in events]
+    assert places == sorted(places)
+    assert "Importing json" not in text
 
 
 def test_what_the_guard_logs_is_shown(caplog: pytest.LogCaptureFixture) -> None:
@@ -371,26 +430,34 @@ def test_an_imported_litellm_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) 
     assert "LITELLM_LOCAL_MODEL_COST_MAP" not in os.environ
 
 
-#: Runs the command as its console script does, and tells of every peer but this machine.
+#: Runs the command as its console script does. Tells of every peer but this machine, and of the
+#: moment when litellm is looked for, with a warning that would end the import as an error.
 SCRIPT = """
-import sys
+import sys, warnings
 def audit(event, arguments):
     if event == "socket.connect" and arguments[1][0] != "127.0.0.1":
         sys.stderr.write(f"connects to {arguments[1]}")
     if event == "socket.getaddrinfo" and arguments[0] != "127.0.0.1":
         sys.stderr.write(f"looks up {arguments[0]}")
 sys.addaudithook(audit)
+class Finder:
+    def find_spec(name, path, target):
+        if name.startswith("litellm."):
+            sys.meta_path.remove(Finder)
+            print("litellm is imported")
+            warnings.warn("of a third party")
+sys.meta_path.insert(0, Finder)
 sys.argv = ["body-guard", "demo"]
 from body_guard.cli import main
 main()
 """
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_as_a_process(tmp_path: Path, encoding: str) -> None:
-    """Piped, the demo fits 80 columns, has no colours, and talks to this machine only.
+def test_as_a_process(tmp_path: Path) -> None:
+    """Piped to where only ASCII is read, the demo fits, and talks to this machine only.
 
-    The proxies that its environment names lead nowhere, and nothing of a setting is left over.
+    The proxies that its environment names lead nowhere, and nothing of a setting is left over. The
+    first story is told before litellm is imported. Warnings of others neither show nor fail it.
     """
     environment = {
         name: value
@@ -402,22 +469,26 @@ def test_as_a_process(tmp_path: Path, encoding: str) -> None:
         "ALL_PROXY": "http://127.0.0.1:9",
         "COLUMNS": "80",
         "HTTP_PROXY": "http://127.0.0.1:9",
-        "PYTHONIOENCODING": encoding,
+        "PYTHONIOENCODING": "ascii",
         "PYTHONPATH": str(ROOT),
         "SENTRY_SPOTLIGHT": "http://spotlight.invalid/stream",
     }
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-W", "error::UserWarning", "-c", SCRIPT],
         capture_output=True,
         timeout=120,
         cwd=tmp_path,
         env=environment,
     )
-    text = done.stdout.decode(encoding)
+    text = done.stdout.decode("ascii")
     assert (done.returncode, done.stderr) == (0, b"")
-    assert text.endswith("Every claim held.\n")
+    assert text.endswith("\nAll 18 claims held; --verbose shows them.\n")
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
-    assert "removed /metadata/_sentry_span in a body for an unknown host" in text
+    assert "removed /metadata/_sentry_span in a body for " in text
     assert "removed /metadata/_sentry_trace in a body for 127.0.0.1" in text
     assert demo._TRACE not in text
+    first, _, _ = text.partition("litellm is imported\n")
+    assert "TypeError: Object of type Span" in first
+    assert '"metadata": {"user_id": "u-17"}' in first
+    assert "removed /metadata/_sentry_span in a body for 127.0.0.1" in first

@@ -11,9 +11,9 @@ from body_guard.cli.story import Call, Claim, Telling, show
 NOTHING = Call("plain", "", (), ())
 
 
-def shown(telling: Telling, *logged: str) -> str:
+def shown(telling: Telling, *logged: str, verbose: bool = False) -> str:
     console = Console(file=io.StringIO(), width=80, markup=False, highlight=False)
-    show(console, telling, logged)
+    show(console, telling, logged, verbose=verbose)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text
 
@@ -29,17 +29,17 @@ def test_shows_the_bodies_side_by_side() -> None:
     )
     lines = [line.split() for line in text.splitlines()]
     assert lines[0] == ["plain", "guarded"]
-    assert ['"a":', "1", '"b":', "2"] in lines
+    assert lines[2] == ['{"a":', "1}", '{"b":', "2}"]
 
 
 @pytest.mark.parametrize(
     ("body", "kept"),
     [
-        pytest.param(b'{"_sentry_x":"s3cret"}', '"_sentry_x": "(6 characters)"', id="root"),
-        pytest.param(b'{"a":{"_sentry_x":"s3cret"}}', '"_sentry_x": "(6 characters)"', id="member"),
-        pytest.param(b'[[{"_sentry_x":"s3cret"}]]', '"_sentry_x": "(6 characters)"', id="element"),
-        pytest.param(b'{"\\u005fsentry_x":"s3cret"}', '"_sentry_x": "(6 characters)"', id="escape"),
-        pytest.param(b'{"_sentry_x":{"k":"s3cret"}}', '"_sentry_x": "(15 characters)"', id="dict"),
+        pytest.param(b'{"_sentry_x":"s3cret"}', '"_sentry_x": "(6 chars)"', id="root"),
+        pytest.param(b'{"a":{"_sentry_x":"s3cret"}}', '"_sentry_x": "(6 chars)"', id="member"),
+        pytest.param(b'[[{"_sentry_x":"s3cret"}]]', '"_sentry_x": "(6 chars)"', id="element"),
+        pytest.param(b'{"\\u005fsentry_x":"s3cret"}', '"_sentry_x": "(6 chars)"', id="escape"),
+        pytest.param(b'{"_sentry_x":{"k":"s3cret"}}', '"_sentry_x": "(15 chars)"', id="dict"),
         pytest.param(b'{"_sentry_x":"s3cret"', "(21 bytes that are not JSON)", id="not JSON"),
         pytest.param(b"\xff s3cret", "(8 bytes that are not JSON)", id="not text"),
     ],
@@ -52,11 +52,22 @@ def test_never_shows_what_leaked(body: bytes, kept: str) -> None:
 
 
 def test_shows_all_else_as_it_arrived() -> None:
-    """Members and elements that did not leak are shown."""
-    body = b'{"model":"m","n":[1,null,{"sentry_x":true}]}'
-    text = shown(Telling(Call("plain", "", (body,), ()), NOTHING, ()))
-    left = "".join(line.partition("Nothing")[0].strip() for line in text.splitlines()[2:])
-    assert left == '{"model": "m","n": [1,null,{"sentry_x": true}]}'
+    """Members and elements that did not leak are shown; what fits on a line stands on one."""
+    body = b'{"model":"m","n":[1,null,{"sentry_x":true}],"text":"%b","e":[],"l":["%b"]}'
+    long = b"x" * 30
+    text = shown(Telling(Call("plain", "", (body % (long, long),), ()), NOTHING, ()))
+    assert [line.partition("Nothing")[0][1:].rstrip() for line in text.splitlines()[2:]] == [
+        "{",
+        '  "model": "m",',
+        '  "n": [1, null, {"sentry_x": true}],',
+        f'  "text": "{"x" * 30}",',
+        '  "e": [],',
+        '  "l": [',
+        f'    "{"x" * 30}"',
+        "  ]",
+        "}",
+        "",
+    ]
 
 
 def test_shows_every_body_and_the_error() -> None:
@@ -91,6 +102,17 @@ def test_shows_findings_logs_and_claims() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("verbose", "lines"), [(False, []), (True, ["held   It is so."])], ids=["quiet", "verbose"]
+)
+def test_claims_that_held_show_when_asked_for(verbose: bool, lines: list[str]) -> None:
+    """Without verbose, claims show only where one failed."""
+    text = shown(Telling(NOTHING, NOTHING, (Claim("It is so.", True),)), verbose=verbose)
+    _, arrived, rest = text.partition(" Nothing arrived.   Nothing arrived. \n")
+    assert arrived
+    assert [line.strip() for line in rest.splitlines() if line.strip()] == lines
+
+
 def test_shows_no_table_of_no_findings() -> None:
     """A report without findings takes no room."""
     assert "found at" not in shown(Telling(NOTHING, NOTHING, ()))
@@ -100,7 +122,7 @@ def test_stays_within_the_console() -> None:
     """Long names, keys, places, lines and claims wrap at 80 columns, and all of them shows."""
     finding = Finding("P" * 200, "R" * 90, "remove", "T" * 100, "O" * 90)
     call = Call("N" * 90, "E" * 200, (b'{"' + b"K" * 300 + b'":1}',), (finding,))
-    text = shown(Telling(call, call, (Claim("C" * 200, True),)), "L" * 200)
+    text = shown(Telling(call, call, (Claim("C" * 200, True),)), "L" * 200, verbose=True)
     assert max(map(len, text.splitlines())) == 80
     times = {letter: text.count(letter) for letter in "CEKLNOPRT"}
     assert times == {
