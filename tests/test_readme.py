@@ -47,8 +47,8 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "python3 -m venv .venv && .venv/bin/pip install '.[demo]' && .venv/bin/body-guard demo",
-        "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest",
+        "python3 -m venv .venv && .venv/bin/pip install -c tests/constraints.txt '.[demo]' && .venv/bin/body-guard demo",
+        "python3 -m venv .venv && .venv/bin/pip install -c tests/constraints.txt -e '.[test]' && .venv/bin/pytest -n auto",
     ],
 )
 def test_the_two_commands_stand_word_for_word(command: str) -> None:
