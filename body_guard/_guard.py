@@ -19,7 +19,7 @@ from body_guard._request import EXTENSION, OVERRIDE, peek, put, recall, recall_s
 from body_guard._signatures import UnknownDigestError, digests, signed_by
 from body_guard._streams import abuffer, buffer
 from body_guard.core.errors import BodyError, GuardError, SignedBodyError
-from body_guard.core.policy import Policy
+from body_guard.core.policy import Policy, checked_policy
 from body_guard.core.report import CLEAN, Report, not_judged, told
 from body_guard.core.sanitizer import sanitizer_for
 
@@ -47,10 +47,8 @@ class Guard:
     __slots__ = ("library", "policy")
 
     def __init__(self, library: Library, policy: Policy | None = None) -> None:
-        if policy is not None and not isinstance(policy, Policy):
-            raise TypeError(f"policy takes a body_guard.Policy, not {type(policy).__name__}")
         self.library = library
-        self.policy = default_policy() if policy is None else policy
+        self.policy = default_policy() if policy is None else checked_policy(policy)
 
     def at(self, host: str) -> Guard:
         """Give the guard for what goes to a host, known before there is a request."""

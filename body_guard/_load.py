@@ -149,7 +149,9 @@ class _Reader:
             if "name" not in table:
                 raise self._error(here, "a rule needs a name.")
             base = {"name": table["name"], "keys": ("key",)}
-            rules.append(self._built(Rule, table, base, here))
+            # TOML has no null: a rule that replaces, and does not say by what, puts null.
+            given = {"replacement": None, **table}
+            rules.append(self._built(Rule, given, base, here))
         return rules
 
     def _hosts(self, tables: Any, place: str) -> dict[str, Policy]:

@@ -66,6 +66,10 @@ FILES: dict[str, tuple[str, Policy]] = {
         ),
     ),
     "rules": (RULE, Policy((OURS,))),
+    "a replacement by null": (
+        '[[rules]]\nname = "r"\nkeys = ["a"]\naction = "replace"',
+        Policy((Rule("r", ("a",), action="replace", replacement=None),)),
+    ),
     "no rules": ("rules = []", Policy(())),
     "presets": ('presets = ["litellm"]', Policy(preset("litellm"))),
     "a preset twice": (

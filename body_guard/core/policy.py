@@ -29,6 +29,7 @@ __all__ = [
     "SchemaAction",
     "Stringified",
     "Unserializable",
+    "checked_policy",
 ]
 
 Unserializable = Literal["remove", "reject"]
@@ -164,7 +165,8 @@ class Policy:
         Args:
             path: A file of its own, or one with a table ``[tool.body_guard]``. Its names are those
                 of this class and of `Rule`; beside them, ``presets`` names built-in rules to put
-                before ``rules``, and functions are named: ``convert = "jsonable"``.
+                before ``rules``, and functions are named: ``convert = "jsonable"``. TOML has no
+                null: a rule that replaces, and names no ``replacement``, puts null.
 
         Returns:
             The policy.
@@ -176,6 +178,25 @@ class Policy:
         from body_guard._load import load  # files are not the core's business
 
         return load(path)
+
+
+def checked_policy(given: object) -> Policy:
+    """Return what was given as a policy.
+
+    Raises:
+        TypeError: It is none; says what to write.
+    """
+    if isinstance(given, Policy):
+        return given
+    write = "Policy(...)"
+    if isinstance(given, str):
+        write = "Policy(presets('sentry')) or Policy.load('policy.toml')"
+    elif isinstance(given, Rule):
+        write = "Policy((rule,))"
+    elif isinstance(given, list | tuple):
+        write = "Policy(rules)"
+    kind = type(given).__name__
+    raise TypeError(f"policy takes a body_guard.Policy, not {kind}; write {write}.")
 
 
 def _rules(value: Iterable[Rule]) -> tuple[Rule, ...]:

@@ -37,9 +37,11 @@ def preset(name: str) -> tuple[Rule, ...]:
     # Not at the top: the default policy has no use for the tables.
     from body_guard.core.preset_tables import PRESETS
 
+    if not isinstance(name, str):
+        raise _no_name(name)
     if name in PRESETS:
         return PRESETS[name]
-    near = get_close_matches(str(name), PRESETS, n=1)
+    near = get_close_matches(name, PRESETS, n=1)
     guess = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(PRESETS)}."
     raise PolicyError(f"There is no preset {name!r}; {guess}")
 
@@ -56,4 +58,19 @@ def presets(*names: str) -> tuple[Rule, ...]:
     Raises:
         PolicyError: There is no preset of such a name.
     """
+    for name in names:
+        if not isinstance(name, str):
+            raise _no_name(name)
     return tuple(rule for name in dict.fromkeys(names) for rule in preset(name))
+
+
+def _no_name(given: object) -> PolicyError:
+    from body_guard.core.preset_tables import PRESETS
+
+    names = list(given) if isinstance(given, list | tuple) else []
+    if not names or not all(isinstance(name, str) and name in PRESETS for name in names):
+        names = ["sentry", "litellm"]
+    return PolicyError(
+        f"presets takes names, each a string, not {type(given).__name__}; "
+        f"write presets({', '.join(repr(name) for name in names)})."
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
 
 from body_guard.core.errors import PolicyError
 from body_guard.core.key_index import KeyIndex
@@ -65,6 +65,8 @@ CUT: Final = 1
 
 _PROTECTED: Final = (*ZONES, *MEMBERS)
 
+_NOT_GIVEN: Final[Any] = object()  # None is null
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -86,8 +88,8 @@ class Rule:
         exceptions: Pointer globs of members that stay: ``**/_meta``. The rule goes on below them.
         protect: Whether to stay out of the zones where any name may be an application's own: the
             properties of a JSON Schema, the arguments of a tool call (`body_guard.core.zones`).
-        replacement: For ``replace``: a string, number, boolean or None. A member that has it
-            already is not found again.
+        replacement: For ``replace``, which needs one: a string, number, boolean or None, which is
+            null. A member that has it already is not found again.
         owner: The distribution that puts such a thing into bodies.
         evidence: Where that can be read: an issue, a source line.
 
@@ -103,7 +105,7 @@ class Rule:
     scope: tuple[str, ...] = ("**",)
     exceptions: tuple[str, ...] = ()
     protect: bool = False
-    replacement: object = None
+    replacement: object = _NOT_GIVEN
     owner: str = ""
     evidence: str = ""
 
@@ -151,6 +153,13 @@ class Rule:
             raise PolicyError(f"Rule {self.name!r}: protect takes True or False.")
 
     def _check_replacement(self) -> None:
+        if self.replacement is _NOT_GIVEN:
+            if self.action == "replace":
+                raise PolicyError(
+                    f"Rule {self.name!r}: action 'replace' needs a replacement; write "
+                    'replacement="...", or replacement=None for null.'
+                )
+            object.__setattr__(self, "replacement", None)
         if self.action != "replace" and self.replacement is not None:
             raise PolicyError(
                 f"Rule {self.name!r}: a replacement goes with action 'replace', "

@@ -15,7 +15,7 @@ from body_guard.core.leaves import Leaves
 from body_guard.core.media import is_json_text, media_of
 from body_guard.core.overview import Overview
 from body_guard.core.pluck import plucked
-from body_guard.core.policy import DEFAULT, Policy
+from body_guard.core.policy import DEFAULT, Policy, checked_policy
 from body_guard.core.prefilter import Prefilter
 from body_guard.core.proof import proof_of
 from body_guard.core.report import CLEAN, Finding, Report, not_judged, shown, told
@@ -47,12 +47,15 @@ class Sanitizer:
 
     Attributes:
         policy: As given.
+
+    Raises:
+        TypeError: This is no policy.
     """
 
     __slots__ = ("_fast", "_matcher", "_overview", "_prefilter", "policy")
 
     def __init__(self, policy: Policy | None = None) -> None:
-        self.policy = DEFAULT if policy is None else policy
+        self.policy = DEFAULT if policy is None else checked_policy(policy)
         self._matcher = Matcher(self.policy.rules)
         self._prefilter = Prefilter(self._matcher)
         self._fast = FastPath(self._matcher, self._prefilter)
@@ -197,28 +200,33 @@ class Sanitizer:
     def sanitize_bytes(
         self,
         content: bytes,
-        content_type: str | None = None,
+        content_type: str | None = "application/json",
         content_encoding: str | None = None,
     ) -> tuple[bytes, Report]:
         """Cut out of a serialized body what may not leave.
 
         Args:
             content: The body.
-            content_type: The value of its Content-Type header, if it has one.
+            content_type: The value of its Content-Type header. JSON where none is given; None says
+                that nothing is declared, so that it may be JSON, JSON lines, or something else.
             content_encoding: The value of its Content-Encoding header, if it has one.
 
         Returns:
             The body and the report. A clean body comes back as the same object; otherwise all but
             the forbidden members is the same, byte for byte, in the same text encoding. A body
-            that is no JSON is passed, and the report says why it was not judged.
+            that is declared to be no JSON, or that nobody declared and that does not begin like
+            it, is passed, and the report says why it was not judged.
 
         Raises:
+            TypeError: The body is not bytes.
             BodyRejectedError: A rule said so, or the body is declared to be JSON, seems to hold a
                 forbidden key, and does not parse.
             BodyLimitError: It is over ``max_bytes`` and may hold something forbidden, grows over
                 it when decompressed, or is nested too deeply to be judged.
         """
         __tracebackhide__ = True
+        if not isinstance(content, bytes):
+            raise _no_bytes(content)
         return self._sanitize_part(content, content_type, content_encoding, _Room(self.policy))
 
     def _sanitize_part(
@@ -388,6 +396,15 @@ class Sanitizer:
         )
 
 
+def _no_bytes(content: object) -> TypeError:
+    write = "for a value, write sanitize(value)"
+    if isinstance(content, str):
+        write = "write text.encode()"
+    elif isinstance(content, bytearray | memoryview):
+        write = "write bytes(content)"
+    return TypeError(f"sanitize_bytes takes bytes, not {type(content).__name__}; {write}.")
+
+
 class _Room:
     """What the parts of one body may come to: bytes when decompressed, levels of multipart ones."""
 
@@ -434,6 +451,7 @@ def sanitizer_for(policy: Policy) -> Sanitizer:
     """Give the sanitizer of a policy, built once."""
     known = _known.get(id(policy))
     if known is None:
+        checked_policy(policy)  # before it is hashed
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         known = _known[id(policy)] = policy, _built(policy)
@@ -455,12 +473,15 @@ def _built(policy: Policy) -> Sanitizer:
 def sanitize(value: object, policy: Policy | None = None) -> tuple[object, Report]:
     """Take out of a value what may not leave: `Sanitizer.sanitize` for a single call."""
     __tracebackhide__ = True
-    return sanitizer_for(policy or DEFAULT).sanitize(value)
+    return sanitizer_for(DEFAULT if policy is None else policy).sanitize(value)
 
 
 def sanitize_bytes(
-    content: bytes, content_type: str | None = None, policy: Policy | None = None
+    content: bytes,
+    content_type: str | None = "application/json",
+    policy: Policy | None = None,
 ) -> tuple[bytes, Report]:
     """Cut out of a serialized body what may not leave: `Sanitizer.sanitize_bytes` for one call."""
     __tracebackhide__ = True
-    return sanitizer_for(policy or DEFAULT).sanitize_bytes(content, content_type)
+    sanitizer = sanitizer_for(DEFAULT if policy is None else policy)
+    return sanitizer.sanitize_bytes(content, content_type)

@@ -137,7 +137,7 @@ def test_more_pairs_than_a_report_lists() -> None:
 RULES = (
     Rule("root", keys=("x",), scope=("/",)),
     Rule("meta", keys=("x",), scope=("/metadata/**",), action="replace", replacement="g one"),
-    Rule("null", keys=("n",), action="replace"),
+    Rule("null", keys=("n",), action="replace", replacement=None),
     Rule("told", prefixes=("_",), exceptions=("/a/_meta",), action="report"),
 )
 

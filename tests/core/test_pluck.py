@@ -24,7 +24,7 @@ RULES = (
     Rule("short", keys=("secret",), prefixes=("__",)),
     Rule("bound", keys=("id",), scope=("/metadata/**",)),
     Rule("told", keys=("told",), action="report"),
-    Rule("hidden", keys=("hidden",), action="replace"),
+    Rule("hidden", keys=("hidden",), action="replace", replacement=None),
     Rule("refused", keys=("refused",), action="reject"),
     Rule("halved", keys=("a\ufffd", "b\ud800")),
 )

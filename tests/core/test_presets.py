@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -106,6 +106,34 @@ def test_a_name_that_is_none(name: str, message: str) -> None:
     with pytest.raises(PolicyError) as raised:
         presets("sentry", name)
     assert str(raised.value) == message
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            ["litellm", "datadog"],
+            "presets takes names, each a string, not list; write presets('litellm', 'datadog').",
+        ),
+        (("sentry",), "presets takes names, each a string, not tuple; write presets('sentry')."),
+        ([], "presets takes names, each a string, not list; write presets('sentry', 'litellm')."),
+        (
+            ["litelm", 3],
+            "presets takes names, each a string, not list; write presets('sentry', 'litellm').",
+        ),
+        (
+            None,
+            "presets takes names, each a string, not NoneType; write presets('sentry', 'litellm').",
+        ),
+    ],
+    ids=["list", "tuple", "empty", "no names", "none"],
+)
+def test_names_are_given_one_by_one(given: Any, message: str) -> None:
+    """A list of them is the mistake that one makes."""
+    for call in (presets, preset, lambda given: presets("sentry", given)):
+        with pytest.raises(PolicyError) as raised:
+            call(given)
+        assert str(raised.value) == message
 
 
 EVERY = Sanitizer(Policy(presets(*PRESETS)))

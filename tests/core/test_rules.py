@@ -6,12 +6,12 @@ import dataclasses
 import math
 import pickle
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from body_guard import PolicyError, Rule
-from body_guard.core.rules import RESERVED, Matcher, Placed
+from body_guard.core.rules import RESERVED, Action, Matcher, Placed
 
 from hostile import HostileMeta, Span, hostile_class
 
@@ -124,6 +124,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"name": "r", "keys": ("a",), "protect": "yes"},
         "Rule 'r': protect takes True or False.",
     ),
+    "replace-with-what": (
+        {"name": "r", "keys": ("a",), "action": "replace"},
+        "Rule 'r': action 'replace' needs a replacement; write replacement=\"...\", or "
+        "replacement=None for null.",
+    ),
     "replacement-to-remove": (
         {"name": "r", "keys": ("a",), "replacement": "b"},
         "Rule 'r': a replacement goes with action 'replace', not 'remove'.",
@@ -229,6 +234,17 @@ def test_rules_with_a_place_are_values_too() -> None:
     assert hash(copy) == hash(rule)
     assert rule != dataclasses.replace(rule, scope=("/",))
     assert rule != "r"
+
+
+@pytest.mark.parametrize("action", get_args(Action))
+def test_the_replacement_of_a_rule_can_be_read(action: Action) -> None:
+    """None is null, said explicitly; of a rule that does not replace, it says nothing."""
+    rule = Rule("r", keys=("a",), action=action, replacement=None)
+    assert rule.replacement is None
+    if action != "replace":
+        assert Rule("r", keys=("a",), action=action) == rule
+    assert dataclasses.replace(rule, name="s").replacement is None
+    assert pickle.loads(pickle.dumps(rule)) == rule  # noqa: S301 - our own pickle
 
 
 def test_replacements_that_python_calls_equal_are_not() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 
+import body_guard
 from body_guard import (
     BodyError,
     BodyLimitError,
@@ -123,6 +124,78 @@ def test_broken_bytes_that_only_look_like_json_are_passed(content_type: str | No
     content, report = SANITIZER.sanitize_bytes(BROKEN, content_type)
     assert content is BROKEN
     assert report == Report((Finding("", "malformed", "report"),))
+
+
+@pytest.mark.parametrize(
+    "call", [SANITIZER.sanitize_bytes, sanitize_bytes], ids=["method", "function"]
+)
+def test_bytes_are_json_unless_somebody_says_otherwise(call: Callable[..., Any]) -> None:
+    """Broken ones are refused, not given back with the key in them; None says that none declared."""
+    for content in (BROKEN, b'// c\n{"_sentry_x":1}', b'{"a":1}\n{"_sentry_x":1}'):
+        with pytest.raises(BodyRejectedError, match="it is declared to be JSON"):
+            call(content)
+    assert call(BROKEN, None)[0] is BROKEN
+    assert call(b'{"a":1}\n{"_sentry_x":1}', None)[0] == b'{"a":1}\n{}'
+
+
+NO_BYTES: dict[str, tuple[Any, str]] = {
+    "str": ('{"a":"' + MARKER, "str; write text.encode()."),
+    "dict": ({"a": MARKER}, "dict; for a value, write sanitize(value)."),
+    "none": (None, "NoneType; for a value, write sanitize(value)."),
+    "int": (3, "int; for a value, write sanitize(value)."),
+    "bytearray": (bytearray(b"{}"), "bytearray; write bytes(content)."),
+    "memoryview": (memoryview(b"{}"), "memoryview; write bytes(content)."),
+}
+
+
+@pytest.mark.parametrize(("content", "message"), NO_BYTES.values(), ids=NO_BYTES)
+def test_what_is_no_bytes_is_a_type_error(content: Any, message: str) -> None:
+    """One sentence: what was given, what is wanted, what to write."""
+    for call in (SANITIZER.sanitize_bytes, sanitize_bytes):
+        with pytest.raises(TypeError) as caught:
+            call(content)
+        assert str(caught.value) == f"sanitize_bytes takes bytes, not {message}"
+
+
+def test_a_subclass_of_bytes_is_bytes() -> None:
+    """As httpx takes it."""
+
+    class Content(bytes):
+        pass
+
+    content = Content(b'{"a": 1}')
+    assert sanitize_bytes(content)[0] is content
+    assert sanitize_bytes(Content(b'{"_sentry_x": 1}'))[0] == b"{}"
+
+
+WRONG_POLICIES: dict[str, tuple[Any, str]] = {
+    "str": ("sentry", "not str; write Policy(presets('sentry')) or Policy.load('policy.toml')."),
+    "rules": (Policy().rules, "not tuple; write Policy(rules)."),
+    "rule": (Policy().rules[0], "not Rule; write Policy((rule,))."),
+    "dict": ({}, "not dict; write Policy(...)."),
+    "class": (Policy, "not type; write Policy(...)."),
+    "empty": ("", "not str; write Policy(presets('sentry')) or Policy.load('policy.toml')."),
+}
+
+
+@pytest.mark.parametrize(("policy", "message"), WRONG_POLICIES.values(), ids=WRONG_POLICIES)
+@pytest.mark.parametrize(
+    "call",
+    [
+        Sanitizer,
+        lambda policy: sanitize({}, policy),
+        lambda policy: sanitize_bytes(b"{}", policy=policy),
+        lambda policy: body_guard.GuardedClient(policy=policy),
+    ],
+    ids=["Sanitizer", "sanitize", "sanitize_bytes", "GuardedClient"],
+)
+def test_what_is_no_policy_is_a_type_error(
+    call: Callable[[Any], object], policy: Any, message: str
+) -> None:
+    """The same sentence wherever a policy is taken."""
+    with pytest.raises(TypeError) as caught:
+        call(policy)
+    assert str(caught.value) == f"policy takes a body_guard.Policy, {message}"
 
 
 def test_a_byte_order_mark_hides_nothing() -> None:

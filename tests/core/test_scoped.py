@@ -160,7 +160,7 @@ CASES: dict[str, Case] = {
     "replace-by-constants": Case(
         (
             Rule("s", keys=("s",), action="replace", replacement="ü"),
-            Rule("n", keys=("n",), action="replace"),
+            Rule("n", keys=("n",), action="replace", replacement=None),
             Rule("t", keys=("t",), action="replace", replacement=True),
             Rule("f", keys=("f",), action="replace", replacement=-1.5e30),
         ),
@@ -502,7 +502,7 @@ def test_what_another_thread_adds_meanwhile_is_still_found() -> None:
 )
 def test_a_policy_that_only_reports_refuses_nothing(action: Any, refused: bool) -> None:
     """What does not parse, or is too large, goes on where nothing would have been taken."""
-    sanitizer = Sanitizer(Policy((x(action=action),), max_bytes=20))
+    sanitizer = Sanitizer(Policy((x(action=action, replacement=None),), max_bytes=20))
     broken, large = b'{"x":1,}', b'{"x":"' + b"a" * 30 + b'"}'
     if refused:
         with pytest.raises(BodyRejectedError, match="stops being JSON"):
