@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from body_guard._reporting import Counts, collect, counts
+from body_guard._reporting import Counts, collect, counts, report_of
 from body_guard._swap import guard, unguard
 from body_guard.core.errors import (
     BodyError,
@@ -62,6 +62,7 @@ __all__ = [
     "guard",
     "install",
     "presets",
+    "report_of",
     "sanitize",
     "sanitize_bytes",
     "unguard",

@@ -181,8 +181,8 @@ def _leads(patch: Any, ours: Any) -> bool:
 
 def _held(here: Any) -> list[Any]:
     """Give what an object refers to; of what a function sees of its module, what its code names."""
-    held = gc.get_referents(here)
-    if type(here) is not FunctionType:
+    held, kind = gc.get_referents(here), type(here)
+    if kind is not FunctionType:
         return held
     outside = (here.__globals__, here.__builtins__)
     named = [dict.get(here.__globals__, name) for name in _names(here.__code__)]

@@ -6,17 +6,32 @@ import logging
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from body_guard._request import EXTENSION
 from body_guard._tally import Tally
 from body_guard.core.report import Finding, Report, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Protocol
 
     from body_guard.core.policy import Policy
 
-__all__ = ["Counts", "collect", "counts", "deliver", "log", "tell_failure"]
+    class _Request(Protocol):
+        """A request of httpx or httpx2."""
+
+        @property
+        def extensions(self) -> Mapping[str, Any]: ...
+
+    class _Response(Protocol):
+        """A response of httpx or httpx2."""
+
+        @property
+        def request(self) -> _Request: ...
+
+
+__all__ = ["Counts", "collect", "counts", "deliver", "log", "report_of", "tell_failure"]
 
 _logger: Final = logging.getLogger("body_guard")
 
@@ -120,6 +135,33 @@ def collect() -> Iterator[list[Report]]:
     finally:
         collector.reports = None  # for the copies of this context, which the reset does not reach
         _collecting.reset(token)
+
+
+def report_of(exchange: _Response | _Request) -> Report | None:
+    """Return the report of a request's body.
+
+    Args:
+        exchange: A request of httpx or httpx2, or a response: after redirects, of the last request.
+
+    Returns:
+        What ``on_report`` gets; None where no guard has judged the request.
+
+    Raises:
+        TypeError: This is neither.
+    """
+    try:
+        request: Any = getattr(exchange, "request", exchange)
+    except RuntimeError:  # a response that was made without a request
+        return None
+    try:
+        report = request.extensions.get(EXTENSION)
+    except AttributeError:
+        kind = type(exchange)
+        raise TypeError(
+            "report_of() takes a request or a response of httpx or httpx2, not a "
+            f"{kind.__module__}.{kind.__qualname__}; write report_of(response)."
+        ) from None
+    return report if isinstance(report, Report) else None
 
 
 def deliver(report: Report, policy: Policy, host: str) -> None:

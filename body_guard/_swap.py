@@ -14,13 +14,50 @@ from body_guard._load import default_policy
 from body_guard._sdks import SDKS, http_clients, sdk_base, sdk_of
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from body_guard._request import Library
     from body_guard._sdks import SDK
     from body_guard.core.policy import Policy
 
+    # By their shapes, since a library that is not installed is Any to a type checker, which would
+    # then take everything. Each has a member that the class itself, given by mistake, has not.
+
+    class _HttpClient(Protocol):
+        """A client of httpx or httpx2, sync or async."""
+
+        @property
+        def is_closed(self) -> bool: ...
+
+        def build_request(self, *args: Any, **options: Any) -> Any: ...
+
+    class _StainlessClient(Protocol):
+        """A client of an SDK that Stainless made."""
+
+        @property
+        def max_retries(self) -> int: ...
+
+        def is_closed(self) -> bool: ...
+
+    class _SpeakeasyClient(Protocol):
+        """A client of mistralai."""
+
+        @property
+        def sdk_configuration(self) -> Any: ...
+
+    class _FernClient(Protocol):
+        """A client of cohere."""
+
+        @property
+        def _client_wrapper(self) -> Any: ...
+
+
 __all__ = ["guard", "hold", "library_of", "release", "unguard"]
 
 _Client = TypeVar("_Client")
+_Guardable = TypeVar(
+    "_Guardable", bound="_HttpClient | _StainlessClient | _SpeakeasyClient | _FernClient"
+)
 
 #: By the client's own class, then by policy: the guarded subclass, as long as anybody uses it.
 _classes: Final[WeakKeyDictionary[type, WeakValueDictionary[Policy, type]]] = WeakKeyDictionary()
@@ -29,7 +66,7 @@ _classes: Final[WeakKeyDictionary[type, WeakValueDictionary[Policy, type]]] = We
 _beneath: Final[WeakKeyDictionary[Any, WeakSet[Any]]] = WeakKeyDictionary()
 
 
-def guard(client: _Client, policy: Policy | None = None) -> _Client:
+def guard(client: _Guardable, policy: Policy | None = None) -> _Guardable:
     """Guard a client in place: what it builds and sends is judged from now on.
 
     The object stays the same, and an instance of its class: it gets a subclass of that class, of
@@ -46,8 +83,10 @@ def guard(client: _Client, policy: Policy | None = None) -> _Client:
         The client.
 
     Raises:
-        TypeError: It is no such client.
+        TypeError: It is no such client; says what to write.
     """
+    if isinstance(client, type):
+        raise _no_client(client)
     policy = default_policy() if policy is None else policy
     original = _original(type(client)) or type(client)
     sdk = sdk_of(original)
@@ -226,6 +265,17 @@ def _family(kind: type) -> tuple[Library, type[ClientDoor]]:
         if issubclass(kind, library.AsyncClient):
             return library, AsyncClientDoor
     raise TypeError(
-        "guard() takes an httpx or httpx2 Client or AsyncClient, or a client of "
-        f"{', '.join(SDKS)}; not a {kind.__module__}.{kind.__qualname__}."
+        "guard() takes a client of httpx or httpx2 (Client, AsyncClient) or of "
+        f"{', '.join(SDKS)}, not a {_name(kind)}; write guard(httpx.Client())."
     )
+
+
+def _no_client(kind: type) -> TypeError:
+    library = library_of(kind)
+    is_http = library is not None and issubclass(kind, library.Client | library.AsyncClient)
+    make = _name(kind) if is_http or sdk_of(kind) else "httpx.Client"
+    return TypeError(f"guard() takes a client, not the class {_name(kind)}; write guard({make}()).")
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

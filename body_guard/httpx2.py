@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-import httpx2
+try:
+    import httpx2
+except ModuleNotFoundError as error:
+    if error.name != "httpx2":
+        raise
+    raise ModuleNotFoundError(
+        "body_guard.httpx2 needs httpx2, which is not installed; "
+        "write pip install 'body-guard[httpx2]' (Python 3.11 and later).",
+        name="httpx2",
+    ) from None
 
 from body_guard._doors import (
     AsyncClientDoor,

@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 import typing
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +67,70 @@ def test_lazy_names_in_this_process() -> None:
     """The names that load something come from the module's own __getattr__ and __dir__."""
     assert body_guard.__getattr__("convert") is body_guard.convert
     assert "GuardedClient" in dir(body_guard)
+
+
+MISSING = {
+    "body_guard.httpx2": (
+        "httpx2",
+        "body_guard.httpx2 needs httpx2, which is not installed; "
+        "write pip install 'body-guard[httpx2]' (Python 3.11 and later).",
+    ),
+    "body_guard.integrations.opentelemetry": (
+        "opentelemetry",
+        "body_guard.integrations.opentelemetry needs opentelemetry-api, which is not installed; "
+        "write pip install 'body-guard[otel]'.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("module", "missing"), MISSING.items(), ids=MISSING)
+def test_a_missing_extra_is_named(module: str, missing: tuple[str, str]) -> None:
+    """One sentence says what to install, and no chain of errors hides it."""
+    library, message = missing
+    code = f"""import sys
+sys.modules[{library!r}] = None
+try:
+    import {module}
+except ModuleNotFoundError as error:
+    print(error.name, error.__cause__, error.__suppress_context__)
+    print(error)
+"""
+    assert run(code) == f"{library} None True\n{message}"
+
+
+@pytest.mark.parametrize(("module", "missing"), MISSING.items(), ids=MISSING)
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [("import missing", "No module named 'missing'"), ("1 / 0", "division by zero")],
+    ids=["needs another", "is broken"],
+)
+def test_a_library_that_cannot_be_imported_says_so_itself(
+    tmp_path: Path, module: str, missing: tuple[str, str], source: str, error: str
+) -> None:
+    """To install what is there would not help."""
+    package = tmp_path / missing[0]
+    package.mkdir()
+    (package / "__init__.py").write_text(source, encoding="utf-8")
+    code = f"""import sys
+sys.path.insert(0, {str(tmp_path)!r})
+try:
+    import {module}
+except Exception as error:
+    print(error)
+"""
+    assert run(code) == error
+
+
+def test_half_an_opentelemetry_is_a_missing_extra(tmp_path: Path) -> None:
+    """Its packages share a namespace: another one may be there without the API."""
+    (tmp_path / "opentelemetry" / "sdk").mkdir(parents=True)
+    module = "body_guard.integrations.opentelemetry"
+    code = f"""import sys
+sys.path[:] = [{str(tmp_path)!r}, *(p for p in sys.path if "site-packages" not in p)]
+sys.meta_path[:] = [finder for finder in sys.meta_path if isinstance(finder, type)]
+try:
+    import {module}
+except ImportError as error:
+    print(error)
+"""
+    assert run(code) == MISSING[module][1]

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import requests
 
 import body_guard
 from body_guard import Counts, Finding, Policy, Report, Rule, _reporting
@@ -533,3 +534,43 @@ def test_the_report_pickles(client: httpx.Client) -> None:
     with body_guard.collect() as reports:
         post(client, {"a": {1}})
     assert pickle.loads(pickle.dumps(reports)) == reports  # noqa: S301
+
+
+def test_the_report_of_an_exchange(client: httpx.Client, family: Family) -> None:
+    """Of a response and of its request; None where nobody has judged."""
+    response = client.post(URL, json={"a": {1}})
+    report = body_guard.report_of(response)
+    assert report is not None
+    assert report.findings[0].path == "/a"
+    assert body_guard.report_of(response.request) is report
+    plain = family.library.Request("POST", URL, json={})
+    assert body_guard.report_of(plain) is None
+    assert body_guard.report_of(family.library.Response(200, request=plain)) is None
+    assert body_guard.report_of(family.library.Response(200)) is None  # of no request
+
+
+@pytest.mark.parametrize("other", [Policy(), "a string", None], ids=lambda v: type(v).__name__)
+def test_what_else_the_extension_holds_is_no_report(family: Family, other: Any) -> None:
+    """A request that is yet to be judged carries its policy there."""
+    request = family.library.Request("POST", URL, extensions={"body_guard": other})
+    assert body_guard.report_of(request) is None
+
+
+@pytest.mark.parametrize(
+    ("other", "given"),
+    [
+        (requests.Response(), "requests.models.Response"),
+        (requests.PreparedRequest(), "requests.models.PreparedRequest"),
+        ({}, "builtins.dict"),
+        (None, "builtins.NoneType"),
+    ],
+    ids=lambda v: type(v).__name__,
+)
+def test_the_report_of_something_else(other: Any, given: str) -> None:
+    """One sentence says what was given, what is wanted, and what to write."""
+    with pytest.raises(TypeError) as caught:
+        body_guard.report_of(other)
+    assert str(caught.value) == (
+        "report_of() takes a request or a response of httpx or httpx2, "
+        f"not a {given}; write report_of(response)."
+    )

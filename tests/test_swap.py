@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+import requests
 
 import body_guard
 from body_guard import Policy, Rule
@@ -99,14 +100,42 @@ def test_no_reference_cycle(family: Family) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [object(), None, httpx.HTTPTransport(), {}], ids=lambda v: type(v).__name__
+    ("value", "given"),
+    [
+        (object(), "builtins.object"),
+        (None, "builtins.NoneType"),
+        ({}, "builtins.dict"),
+        (httpx.HTTPTransport(), "httpx.HTTPTransport"),
+        (requests.Session(), "requests.sessions.Session"),
+    ],
+    ids=lambda v: type(v).__name__,
 )
-def test_what_is_no_client(value: Any) -> None:
-    """The mistake is named, with what would be right."""
-    with pytest.raises(
-        TypeError, match=r"takes an httpx or httpx2 Client or AsyncClient, .*; not a "
-    ):
+def test_what_is_no_client(value: Any, given: str) -> None:
+    """One sentence says what was given, what is wanted, and what to write."""
+    with pytest.raises(TypeError) as caught:
         body_guard.guard(value)
+    assert str(caught.value) == (
+        "guard() takes a client of httpx or httpx2 (Client, AsyncClient) or of openai, anthropic, "
+        f"groq, together, mistralai, cohere, not a {given}; write guard(httpx.Client())."
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "write"),
+    [
+        (httpx.Client, "httpx.Client; write guard(httpx.Client())."),
+        (httpx.AsyncClient, "httpx.AsyncClient; write guard(httpx.AsyncClient())."),
+        (httpx.HTTPTransport, "httpx.HTTPTransport; write guard(httpx.Client())."),
+        (openai.OpenAI, "openai.OpenAI; write guard(openai.OpenAI())."),
+        (dict, "builtins.dict; write guard(httpx.Client())."),
+    ],
+    ids=lambda v: v.__name__ if isinstance(v, type) else "",
+)
+def test_a_class_is_no_client(kind: Any, write: str) -> None:
+    """Parentheses that were forgotten are asked for."""
+    with pytest.raises(TypeError) as caught:
+        body_guard.guard(kind)
+    assert str(caught.value) == f"guard() takes a client, not the class {write}"
 
 
 def test_openai_copies_stay_guarded(family: Family, wire: Wire) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from body_guard.core.presets import SENTRY
+from body_guard.core.presets import SENTRY, PresetName
 from body_guard.core.rules import Rule
 
 __all__ = ["PRESETS"]
@@ -437,7 +437,7 @@ _GENERIC_PRIVATE: Final = (
 )
 
 #: In order of precedence: the broad ones come last, so that a finding names whom it can.
-PRESETS: Final[dict[str, tuple[Rule, ...]]] = {
+PRESETS: Final[dict[PresetName, tuple[Rule, ...]]] = {
     "sentry": SENTRY,
     "litellm": _LITELLM,
     "litellm-replay": _LITELLM_REPLAY,

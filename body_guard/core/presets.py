@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, Literal
 
 from body_guard.core.errors import PolicyError
 from body_guard.core.rules import Rule
 
-__all__ = ["SENTRY", "preset", "presets"]
+__all__ = ["SENTRY", "PresetName", "preset", "presets"]
+
+#: The names of the table, for type checkers.
+PresetName = Literal[
+    "sentry",
+    "litellm",
+    "litellm-replay",
+    "cloud-credentials",
+    "opentelemetry",
+    "datadog",
+    "langfuse",
+    "langfuse-trace",
+    "langchain",
+    "helicone",
+    "mlflow",
+    "opik",
+    "posthog",
+    "traceloop",
+    "trace-headers",
+    "app-ui",
+    "generic-private",
+]
 
 #: On by default. Both prefixes are Sentry's own and mean nothing to any provider. The second is
 #: not covered by the first: sentry_sdk writes it into botocore's and httplib's objects.
@@ -46,7 +67,7 @@ def preset(name: str) -> tuple[Rule, ...]:
     raise PolicyError(f"There is no preset {name!r}; {guess}")
 
 
-def presets(*names: str) -> tuple[Rule, ...]:
+def presets(*names: PresetName) -> tuple[Rule, ...]:
     """Give the rules of several presets, for ``Policy(presets("sentry", "litellm"))``.
 
     Args:

@@ -15,7 +15,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry import metrics, trace
+try:
+    from opentelemetry import metrics, trace
+except ImportError as error:  # also of a name: others may have made the namespace
+    if error.name != "opentelemetry":
+        raise
+    raise ModuleNotFoundError(
+        "body_guard.integrations.opentelemetry needs opentelemetry-api, which is not installed; "
+        "write pip install 'body-guard[otel]'.",
+        name="opentelemetry",
+    ) from None
 
 from body_guard.core.report import shown
 

@@ -10,7 +10,7 @@ import pytest
 
 from body_guard import Policy, PolicyError, Rule, Sanitizer, guard, presets
 from body_guard.core.preset_tables import PRESETS
-from body_guard.core.presets import SENTRY, preset
+from body_guard.core.presets import SENTRY, PresetName, preset
 from body_guard.core.schema import Provider, schema_of
 
 ROWS = [
@@ -86,6 +86,11 @@ def test_several_by_name() -> None:
     assert rules == (*SENTRY, *PRESETS["litellm"])
     assert Policy(rules).rules == rules
     assert Policy(presets(*PRESETS))
+
+
+def test_type_checkers_know_every_name() -> None:
+    """The names that presets() takes are those of the table, in its order."""
+    assert get_args(PresetName) == tuple(PRESETS)
 
 
 @pytest.mark.parametrize(
