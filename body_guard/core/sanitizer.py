@@ -227,10 +227,14 @@ class Sanitizer:
         __tracebackhide__ = True
         if not isinstance(content, bytes):
             raise _no_bytes(content)
-        return self._sanitize_part(content, content_type, content_encoding, _Room(self.policy))
+        return self._sanitize_part(content, content_type, content_encoding)
 
     def _sanitize_part(
-        self, content: bytes, content_type: str | None, content_encoding: str | None, room: _Room
+        self,
+        content: bytes,
+        content_type: str | None,
+        content_encoding: str | None,
+        room: _Room | None = None,
     ) -> tuple[bytes, Report]:
         """Do as `sanitize_bytes` for a body, or a part of one, within the room there is for all."""
         __tracebackhide__ = True
@@ -238,6 +242,7 @@ class Sanitizer:
             return content, CLEAN
         codings = codings_of(content_encoding) if content_encoding else ()
         if codings and not is_json_text(content):
+            room = room or _Room(self.policy)
             return self._sanitize_compressed(content, content_type, codings, room)
         media = media_of(content, content_type)
         if media.why and media.kind not in self.policy.look_into:
@@ -245,7 +250,7 @@ class Sanitizer:
         if media.kind == "form":
             return _allowed(sanitize_form(content, self._matcher))
         if media.kind == "multipart":
-            return self._sanitize_multipart(content, content_type or "", room)
+            return self._sanitize_multipart(content, content_type or "", room or _Room(self.policy))
         clean, report = self._sanitize_json(content, media.kind)
         if self._overview is None or media.kind == "records":
             return clean, report
