@@ -32,6 +32,8 @@ __all__ = ["Guard"]
 
 _CLEAN_AUDIT: Final = replace(CLEAN, mode="audit")
 
+_EXTENSION_NAME: Final = f'extensions["{EXTENSION}"]'
+
 _T = TypeVar("_T")
 
 
@@ -62,14 +64,16 @@ class Guard:
             extensions: Of its request, which may bring a policy of their own; or None.
             host: Where it goes, as text or as a URL of the library; ``""`` when that is not known
                 yet, and the default judges.
+
+        Raises:
+            TypeError: The extension holds something else.
         """
         policy = self.policy
-        if extensions:
-            override = extensions.get(EXTENSION)
-            if not isinstance(override, Policy):
-                override = extensions.get(OVERRIDE)
-            if isinstance(override, Policy):
-                policy = override
+        if extensions and EXTENSION in extensions:
+            given = extensions[EXTENSION]
+            if isinstance(given, Report):  # ours, of this request or of one that it follows
+                given = extensions.get(OVERRIDE, policy)
+            policy = checked_policy(given, _EXTENSION_NAME)
         if not policy.hosts:
             return policy
         return policy.for_host(host if type(host) is str else host.raw_host.decode("ascii"))

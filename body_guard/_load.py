@@ -183,7 +183,9 @@ class _Reader:
         try:
             return getattr(import_module(module), function)
         except ImportError as error:
-            raise self._error(place, f"{name!r} needs what is missing: {error}.") from None
+            raise self._error(
+                place, f"{name!r} needs what is missing: {str(error).rstrip('.')}."
+            ) from None
 
     def _strings(self, value: Any, place: str) -> list[str]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):

@@ -12,6 +12,7 @@ from body_guard._doors import ORIGINAL, AsyncClientDoor, ClientDoor, SyncClientD
 from body_guard._guard import Guard
 from body_guard._load import default_policy
 from body_guard._sdks import SDKS, http_clients, sdk_base, sdk_of
+from body_guard.core.policy import checked_policy
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -83,11 +84,11 @@ def guard(client: _Guardable, policy: Policy | None = None) -> _Guardable:
         The client.
 
     Raises:
-        TypeError: It is no such client; says what to write.
+        TypeError: It is no such client, or the policy is none; says what to write.
     """
     if isinstance(client, type):
         raise _no_client(client)
-    policy = default_policy() if policy is None else policy
+    policy = default_policy() if policy is None else checked_policy(policy)
     original = _original(type(client)) or type(client)
     sdk = sdk_of(original)
     if sdk is None:

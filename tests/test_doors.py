@@ -326,6 +326,37 @@ def test_a_report_given_as_extension_exempts_nothing(door: Door, wire: Wire) -> 
     assert wire.body == CLEANED
 
 
+@pytest.mark.parametrize(
+    "body", [{"json": {"a": 1}}, {"content": DIRTY}, {}], ids=["json", "content", "none"]
+)
+def test_what_is_no_policy_for_one_request(door: Door, wire: Wire, body: Any) -> None:
+    """A wrong thing there is a mistake, as it is as policy=; nothing is sent."""
+    act = lambda c: c.post(URL, **body, extensions={"body_guard": "sentry"})  # noqa: E731
+    with pytest.raises(TypeError) as caught:
+        exchange(door, wire, act)
+    assert str(caught.value) == (
+        'extensions["body_guard"] takes a body_guard.Policy, not str; '
+        "write Policy(presets('sentry')) or Policy.load('policy.toml')."
+    )
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("given", [None, False, Policy, {}], ids=["None", "False", "class", "dict"])
+def test_nothing_but_a_policy_is_one(given: Any) -> None:
+    """None is no way to say that the default shall judge, or nobody."""
+    client = body_guard.GuardedClient()
+    with pytest.raises(TypeError, match=rf"Policy, not {type(given).__name__}; write Policy\("):
+        client.build_request("POST", URL, json={}, extensions={"body_guard": given})
+
+
+def test_a_prebuilt_request_with_what_is_no_policy(door: Door, wire: Wire) -> None:
+    """A request that no guarded client has built is looked at when it is sent."""
+    request = door.library.Request("POST", URL, json={"a": 1}, extensions={"body_guard": "sentry"})
+    with pytest.raises(TypeError, match=r'^extensions\["body_guard"\] takes a body_guard.Policy'):
+        exchange(door, wire, lambda c: c.send(request))
+    assert wire.requests == []
+
+
 def test_a_body_changed_by_a_hook_is_judged_again(wire: Wire, transport_door: Door) -> None:
     """A stream that is another object is another body: the transport looks at it."""
 

@@ -296,11 +296,17 @@ def test_a_file_that_is_none(
 def test_a_function_whose_library_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Says which."""
-    monkeypatch.setitem(sys.modules, "body_guard.integrations.opentelemetry", None)
+    """Say which, and what would bring it, as the module does."""
+    monkeypatch.delitem(sys.modules, "body_guard.integrations.opentelemetry", raising=False)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
     path = written(tmp_path, 'on_report = ["opentelemetry"]')
-    with pytest.raises(PolicyError, match=r"on_report: 'opentelemetry' needs what is missing: imp"):
+    with pytest.raises(PolicyError) as caught:
         Policy.load(path)
+    assert str(caught.value) == (
+        f"{path}: on_report: 'opentelemetry' needs what is missing: "
+        "body_guard.integrations.opentelemetry needs opentelemetry-api, which is not installed; "
+        "write pip install 'body-guard[otel]'."
+    )
 
 
 def test_python_3_10_has_tomli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

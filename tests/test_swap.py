@@ -138,6 +138,33 @@ def test_a_class_is_no_client(kind: Any, write: str) -> None:
     assert str(caught.value) == f"guard() takes a client, not the class {write}"
 
 
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ("sentry", "str; write Policy(presets('sentry')) or Policy.load('policy.toml')."),
+        ([Rule("r", keys=("k",))], "list; write Policy(rules)."),
+    ],
+    ids=["str", "list"],
+)
+@pytest.mark.parametrize(
+    "take",
+    [
+        lambda policy: body_guard.GuardedClient(policy=policy),
+        lambda policy: body_guard.GuardedAsyncTransport(httpx.AsyncHTTPTransport(), policy=policy),
+        lambda policy: body_guard.guard(httpx.Client(), policy),
+        lambda policy: body_guard.guard(body_guard.GuardedClient(), policy),
+        lambda policy: body_guard.guard(openai.OpenAI(api_key="k"), policy),
+        body_guard.install,
+    ],
+    ids=["client", "transport", "guard", "guard again", "SDK", "install"],
+)
+def test_what_is_no_policy(take: Any, policy: Any, message: str) -> None:
+    """Every door says the same of it."""
+    with pytest.raises(TypeError) as caught:
+        take(policy)
+    assert str(caught.value) == f"policy takes a body_guard.Policy, not {message}"
+
+
 def test_openai_copies_stay_guarded(family: Family, wire: Wire) -> None:
     """with_options() hands the same http client on, so its copies are guarded."""
     wire.answers = [{"json": {"id": "x", "object": "list", "data": []}}]

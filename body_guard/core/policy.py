@@ -180,8 +180,12 @@ class Policy:
         return load(path)
 
 
-def checked_policy(given: object) -> Policy:
+def checked_policy(given: object, name: str = "policy") -> Policy:
     """Return what was given as a policy.
+
+    Args:
+        given: By a user.
+        name: Of the parameter.
 
     Raises:
         TypeError: It is none; says what to write.
@@ -196,7 +200,7 @@ def checked_policy(given: object) -> Policy:
     elif isinstance(given, list | tuple):
         write = "Policy(rules)"
     kind = type(given).__name__
-    raise TypeError(f"policy takes a body_guard.Policy, not {kind}; write {write}.")
+    raise TypeError(f"{name} takes a body_guard.Policy, not {kind}; write {write}.")
 
 
 def _rules(value: Iterable[Rule]) -> tuple[Rule, ...]:
