@@ -1,12 +1,36 @@
 """The compiled pass, where it was built; `body_guard.core` does without it where it was not."""
 
 from collections.abc import Mapping
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
 #: A flag of a key table's value: the member is removed, wherever it stands.
 CUT: Final[int]
 #: The bits of a value below the index, which is the caller's own and begins with 1.
 INDEX_SHIFT: Final[int]
+
+#: Flags of `encode`: write characters beyond ASCII as escapes; return None for what json cannot
+#: write, rather than remove it; return None for values of classes that are not json's own.
+ENSURE_ASCII: Final[int]
+HAND_BACK_UNSERIALIZABLE: Final[int]
+HAND_BACK_FOREIGN: Final[int]
+
+#: Codes of records.
+PLACE: Final[int]
+UNSERIALIZABLE: Final[int]
+HELD: Final[int]
+BAD_KEY: Final[int]
+NON_FINITE: Final[int]
+SURROGATE: Final[int]
+
+#: Code, place, key, type, start, end: something that was found, or the place of what follows.
+#:
+#: The code is one of the above, or the value of the member's name. The place is 1 + the index of
+#: the record of the container around it, 0 for the body as a whole. The key is the member's name,
+#: an element's index, or None for a member whose key is no name. The type is the value's, of
+#: ``BAD_KEY`` the key's, of ``PLACE`` none. Start and end, in bytes of the output, are those of the
+#: member that was written, without separators, for a name and for ``HELD`` (what json cannot write
+#: under such a name: null stands there); elsewhere both are where it stands, or would.
+Record: TypeAlias = tuple[int, int, str | int | None, type, int, int]
 
 @final
 class KeyTable:
@@ -26,3 +50,32 @@ class KeyTable:
 
         That of the exact name, else that of the longest prefix.
         """
+
+def encode(
+    value: object,
+    keys: KeyTable,
+    max_bytes: int,
+    flags: int,
+    item_separator: str,
+    key_separator: str,
+    /,
+) -> tuple[bytes, list[Record] | None] | None:
+    """Encode a value less the members that are to be cut, and less what json cannot write.
+
+    No Python code runs between the first look at the value and the last byte.
+
+    Args:
+        value: Anything.
+        keys: The names to cut (`CUT`), or to note.
+        max_bytes: What the text may come to.
+        flags: `ENSURE_ASCII` and the like, together.
+        item_separator: As of `json.dumps`.
+        key_separator: The same.
+
+    Returns:
+        The text and the records of what was found, in the order of the body, if anything was; None
+        where the walk has to decide.
+
+    Raises:
+        MemoryError: There is no room for the text.
+    """
