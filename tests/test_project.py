@@ -139,3 +139,10 @@ def test_our_warnings_fail_a_test_and_a_third_partys_do_not(tmp_path: pathlib.Pa
         name: "FAILED" if name.startswith("test_fails_") else "PASSED"
         for name in re.findall(r"def (test_\w+)", PLANTED)
     }, done.stdout + done.stderr
+
+
+def test_the_gate_runs_what_is_exhaustive() -> None:
+    """The configuration leaves it out, and the gate's own option takes the place of that."""
+    options = PYPROJECT["tool"]["pytest"]["ini_options"]["addopts"]
+    assert ("-m", "not exhaustive") in itertools.pairwise(options)
+    assert re.search(r'-m pytest .*-m ""', (ROOT / ".ci/run").read_text(encoding="utf-8"))

@@ -1,9 +1,7 @@
-"""What is bounded: bytes over max_bytes, and the memory that judging takes."""
+"""What is bounded: bytes over max_bytes, and levels."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tracemalloc
 
 import pytest
@@ -75,31 +73,3 @@ def test_a_million_levels_are_refused() -> None:
     content = b'[{"_sentry_x":1},' + b"[" * 1_000_001
     with pytest.raises(BodyLimitError, match="over 1,000,000 levels deep"):
         Sanitizer().sanitize_bytes(content, "application/json")
-
-
-@pytest.mark.parametrize("hits", [0, 1000])
-@pytest.mark.parametrize("shape", ["one string", "messages", "numbers"])
-def test_a_hundred_megabytes_cost_a_fifth_more(shape: str, hits: int) -> None:
-    """Judging 100 MB takes at most 1.2 times the body in memory, its cleaned copy included."""
-    code = f"""
-import tracemalloc
-from body_guard import Sanitizer
-size, hits, shape = 100_000_000, {hits}, {shape!r}
-if shape == "one string":
-    parts = [b'"text":"' + b"x" * (size // 2) + b'"'] * 2
-elif shape == "numbers":
-    parts = [b'"n":[' + b"0.123456," * (size // 90) + b"1]"] * 10
-else:
-    parts = [b'"messages":[' + b'{{"role":"user","content":"' + b"word " * 200 + b'\\\\n"}},' * 1
-             + b"{{}}]"] * (size // 1050)
-dirt = [b'"_sentry_x":{{"a":[1]}}'] * hits
-content = b"{{" + b",".join(dirt + parts) + b"}}"
-del parts, dirt
-tracemalloc.start()
-clean, report = Sanitizer().sanitize_bytes(content, "application/json")
-assert len(report.findings) == hits, len(report.findings)
-assert clean.count(b"_sentry_") == 0
-print(round(tracemalloc.get_traced_memory()[1] / len(content), 2))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert float(done.stdout) <= 1.2
