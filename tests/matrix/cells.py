@@ -1,13 +1,13 @@
 """Make the matrix of releases and run its tests: ``python tests/matrix/cells.py DIR [CELL ...]``.
 
-Each cell is a venv in DIR, kept for the next time, with body_guard from this checkout. Two are made
-and run at a time; what a cell says is printed when it is done. Needs uv and packaging.
+Each cell is a venv in DIR, kept for the next time, with a wheel of this checkout. Its whole tree is
+pinned in ``constraints/<cell>.txt``, which ``python tests/matrix/cells.py --renew [CELL ...]`` makes.
+Two are made and run at a time; what a cell says is printed when it is done. Needs uv.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -15,12 +15,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-
-from packaging.requirements import Requirement
+from tempfile import TemporaryDirectory
 
 HERE = Path(__file__).parent
+CONSTRAINTS = HERE / "constraints"
 TESTS = HERE.parent
 REPO = TESTS.parent
+UV = (sys.executable, "-m", "uv")
 
 #: Runs of pytest, each a process of its own: what one leaves in litellm is nothing to the next.
 SEED_CASE = ("matrix/test_seed_case.py",)
@@ -50,8 +51,8 @@ class Cell:
 
     Args:
         runs: Paths below tests, for one pytest each.
-        requirements: What is installed. That it is, is looked up afterwards.
-        overrides: What is installed in place of what the requirements ask for.
+        requirements: What is pinned, with all that it and body_guard ask for.
+        overrides: What is pinned in place of what these ask for.
     """
 
     runs: tuple[tuple[str, ...], ...]
@@ -60,15 +61,24 @@ class Cell:
 
 
 #: Messages streaming needs fastapi, orjson and others, which only the extra ``proxy`` brings. The
-#: floor is there so that a resolver that steps back to an old release is found out.
-CURRENT = "litellm[proxy]>=1.106.2"
+#: floor is there so that a resolver does not step back to an old release.
+CURRENT = "litellm[proxy]>=1.110.2"
+#: The extra of 1.110.2 asks for releases of these that are not on PyPI. The real proxy starts with
+#: the others, and without litellm-proxy.
+NOT_THERE = (
+    "litellm-proxy; python_version < '3'",
+    "litellm-proxy-extras>=0.4.110",
+    "litellm-enterprise>=0.1.79",
+)
 UNFIXED, FIXED = "sentry-sdk==2.63.0", "sentry-sdk>=2.75"
 
 #: litellm and sentry-sdk, each with each; the openai releases that they allow go along. Up to 1.83.0
 #: litellm takes openai 3 too, from 1.83.14 to 1.106 it asks for less than 3, from 1.109 for less
 #: than 4. Those that take longest come first.
 CELLS: dict[str, Cell] = {
-    "litellm-current-sentry-current": Cell((GATEWAY, SEED_CASE, *PROVIDERS), (CURRENT, FIXED)),
+    "litellm-current-sentry-current": Cell(
+        (GATEWAY, SEED_CASE, *PROVIDERS), (CURRENT, FIXED), NOT_THERE
+    ),
     "litellm-1.77.7-sentry-2.63.0": Cell(
         (SEED_CASE, *PROVIDERS), ("litellm[proxy]==1.77.7", "openai==1.109.1", UNFIXED)
     ),
@@ -88,7 +98,7 @@ CELLS: dict[str, Cell] = {
         ("certifi>=2026", "litellm-proxy-extras>=0.4.100"),
     ),
     "litellm-1.77.7-openai-2": Cell((CALLS,), ("litellm[proxy]==1.77.7", "openai>=2.54,<3", FIXED)),
-    "litellm-current-sentry-2.63.0": Cell((SEED_CASE, OFF_BAND), (CURRENT, UNFIXED)),
+    "litellm-current-sentry-2.63.0": Cell((SEED_CASE, OFF_BAND), (CURRENT, UNFIXED), NOT_THERE),
     "pydantic-ai-1.73.0-sentry-2.63.0": Cell((PYDANTIC_AI,), ("pydantic-ai-slim==1.73.0", UNFIXED)),
     "pydantic-ai-2.68.0-sentry-2.68.0": Cell(
         (PYDANTIC_AI,), ("pydantic-ai-slim==2.68.0", "sentry-sdk==2.68.0")
@@ -132,75 +142,72 @@ def said(command: list[str | Path], **options: object) -> str:
     return text
 
 
-def make(venv: Path, cell: Cell) -> Path:
-    """Make a venv, or bring one that is there up to the requirements; give its Python."""
-    uv = [sys.executable, "-m", "uv"]
+def renew(name: str) -> None:
+    """Pin the newest releases that a cell allows, on Python 3.11 and up."""
+    cell = CELLS[name]
+    with TemporaryDirectory() as directory:
+        asked = Path(directory, "asked.in")
+        asked.write_text("\n".join(["pytest>=8.2", *cell.requirements]))
+        overrides = Path(directory, "overrides.txt")
+        overrides.write_text("\n".join(cell.overrides))
+        command = f"python tests/matrix/cells.py --renew {name}"
+        how = ["--universal", "--upgrade", "--python-version", "3.11", "--no-annotate"]
+        options = ["--custom-compile-command", command, "--overrides", overrides]
+        output = ["--output-file", CONSTRAINTS / f"{name}.txt"]
+        said([*UV, "pip", "compile", "--quiet", *how, *options, *output, asked, "pyproject.toml"])
+
+
+def make(venv: Path, constraints: Path, wheel: Path) -> None:
+    """Make a venv of exactly what is pinned, and of this checkout."""
     python = venv / "bin" / "python"
     if not python.exists():
-        said([*uv, "venv", "--quiet", "--python", sys.executable, venv])
-    install = [*uv, "pip", "install", "--quiet", "--upgrade", "--python", python]
-    overrides = venv / "overrides.txt"
-    overrides.write_text("\n".join(cell.overrides))
-    said(
-        [*install, "--overrides", overrides, "--editable", REPO, "pytest>=8.2", *cell.requirements]
-    )
-    return python
+        said([*UV, "venv", "--quiet", "--python", sys.executable, venv])
+    install = ["--quiet", "--compile-bytecode", "--python", python]
+    said([*UV, "pip", "sync", *install, constraints])
+    said([*UV, "pip", "install", *install, "--no-deps", wheel])
 
 
-def releases(python: Path, cell: Cell) -> str:
-    """Give the releases in a venv of what its cell asks for, and of openai.
-
-    Raises:
-        CellError: It is not what the cell asks for.
-    """
-    listed = said([sys.executable, "-m", "uv", "pip", "list", "--format=json", "--python", python])
-    found = {each["name"]: each["version"] for each in json.loads(listed.splitlines()[-1])}
-    for requirement in map(Requirement, cell.requirements):
-        if found.get(requirement.name) not in requirement.specifier:
-            raise CellError(f"{requirement} is wanted, {found.get(requirement.name)} is there")
-    names = dict.fromkeys([*(Requirement(each).name for each in cell.requirements), "openai"])
-    return ", ".join(f"{name} {found[name]}" for name in names if name in found)
-
-
-def run(venv: Path, cell: Cell) -> str:
-    """Make a cell and run its tests; give all that it says.
+def run(venv: Path, name: str, wheel: Path) -> str:
+    """Make a cell and run its tests; return all that it says.
 
     Raises:
         CellError: Something failed.
     """
-    python = make(venv, cell)
-    told = [releases(python, cell)]
+    make(venv, CONSTRAINTS / f"{name}.txt", wheel)
+    told = []
     # Without the suite's conftest and its filterwarnings: they need, and are about, the newest.
-    options = ["-q", "--noconftest", "-p", "no:cacheprovider", "-W", "default", "--no-header"]
+    options = [
+        "-q",
+        "--noconftest",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "default",
+        "--disable-warnings",
+    ]
     environment = {
         **os.environ,
         "BODY_GUARD_MATRIX": "1",
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
-    for paths in cell.runs:
-        command = [python, "-m", "pytest", *options, "--disable-warnings"]
+    for paths in CELLS[name].runs:
+        # The command, since `python -m pytest` would import this checkout in place of the wheel.
+        command = [venv / "bin" / "pytest", *options, *(TESTS / path for path in paths)]
         try:
-            told.append(said([*command, *(TESTS / path for path in paths)], env=environment))
+            told.append(said(command, env=environment))
         except CellError as error:
             raise CellError("\n".join([*told, str(error)])) from None
     return "\n".join(told)
 
 
-def main() -> int:
-    """Run the cells asked for, all by default; give 1 if any failed."""
-    parser = argparse.ArgumentParser(description="Run the tests of tests/matrix in their cells.")
-    parser.add_argument("directory", type=Path, help="where the venvs are kept")
-    parser.add_argument("cell", nargs="*", choices=[*CELLS, []], help="all by default")
-    parser.add_argument("--jobs", type=int, default=2, help="how many at a time (2)")
-    asked = parser.parse_args()
+def run_all(directory: Path, names: list[str], jobs: int) -> list[str]:
+    """Run cells and print what each says; return the names of those that failed."""
     failed = []
     start = time.monotonic()
-    with ThreadPoolExecutor(asked.jobs) as pool:
-        running = {
-            pool.submit(run, (asked.directory / name).absolute(), CELLS[name]): name
-            for name in asked.cell or CELLS
-        }
+    with TemporaryDirectory() as built, ThreadPoolExecutor(jobs) as pool:
+        said([*UV, "build", "--quiet", "--out-dir", built])
+        (wheel,) = Path(built).glob("*.whl")
+        running = {pool.submit(run, directory / name, name, wheel): name for name in names}
         for done in as_completed(running):
             print(f"== {running[done]}, done after {time.monotonic() - start:.0f} s")
             try:
@@ -208,6 +215,26 @@ def main() -> int:
             except CellError as error:
                 print(error, flush=True)
                 failed.append(running[done])
+    return failed
+
+
+def main() -> int:
+    """Run the cells asked for, or pin them anew; return 1 if any failed."""
+    parser = argparse.ArgumentParser(description="Run the tests of tests/matrix in their cells.")
+    parser.add_argument("directory", nargs="?", type=Path, help="where the venvs are kept")
+    parser.add_argument("cell", nargs="*", choices=[*CELLS, []], help="all by default")
+    parser.add_argument("--jobs", type=int, default=2, help="how many at a time (2)")
+    parser.add_argument(
+        "--renew", nargs="*", choices=CELLS, metavar="CELL", help="pin the newest releases instead"
+    )
+    asked = parser.parse_args()
+    if asked.renew is not None:
+        for name in asked.renew or CELLS:
+            renew(name)
+        return 0
+    if asked.directory is None:
+        parser.error("say where the venvs are kept")
+    failed = run_all(asked.directory.absolute(), asked.cell or list(CELLS), asked.jobs)
     print(f"failed: {', '.join(failed)}" if failed else "every cell passed")
     return 1 if failed else 0
 
