@@ -14,6 +14,15 @@ from body_guard._audit import ENCODING_ERRORS, note
 from body_guard._guard import Guard
 from body_guard._reporting import deliver
 from body_guard._request import destination, json_is_used
+from body_guard._sending import (
+    AsyncRequestHooks,
+    RequestHooks,
+    begin,
+    end,
+    judge_sent,
+    judge_sent_async,
+    stand_last,
+)
 from body_guard.core.report import CLEAN
 from body_guard.core.sanitizer import sanitizer_for
 
@@ -34,8 +43,7 @@ __all__ = [
     "SyncTransportDoor",
     "build",
     "found_above",
-    "judge_sent",
-    "judge_sent_async",
+    "is_guarded",
     "known_above",
 ]
 
@@ -57,22 +65,6 @@ def known_above(here: Report = CLEAN) -> Report:
         known += each.without(known)
     found.clear()
     return known + here
-
-
-def judge_sent(guard: Guard, request: Any) -> None:
-    """Judge a request that is about to be sent, unless it was judged as it is before."""
-    __tracebackhide__ = True
-    if not guard.has_judged(request):
-        guard.buffer(request)
-        guard.judge(request)
-
-
-async def judge_sent_async(guard: Guard, request: Any) -> None:
-    """Judge a request that is about to be sent by an async client or transport."""
-    __tracebackhide__ = True
-    if not guard.has_judged(request):
-        await guard.abuffer(request)
-        guard.judge(request)
 
 
 def build(
@@ -166,6 +158,7 @@ class ClientDoor:
 
     _body_guard_library: ClassVar[Library]
     _body_guard_guard: Guard
+    _body_guard_hooks: ClassVar[type[RequestHooks]]
 
     if not TYPE_CHECKING:
 
@@ -182,6 +175,21 @@ class ClientDoor:
             is_librarys = getattr(original, "__func__", None) is plain
             return build(guard, self, original, args, options, is_librarys=is_librarys)
 
+        @property
+        def event_hooks(self):
+            """The client's own hooks; while it sends, ours comes last of those for requests."""
+            return super().event_hooks
+
+        @event_hooks.setter
+        def event_hooks(self, event_hooks):
+            super(ClientDoor, type(self)).event_hooks.__set__(self, event_hooks)
+            stand_last(self, self._body_guard_hooks)  # a hook or an auth flow may have set them
+
+
+def is_guarded(client: Any) -> bool:
+    """Check whether a client has a guard of its own, be it of another copy of this package."""
+    return hasattr(type(client), "_body_guard_library")
+
 
 class PolicyOption:
     """The keyword ``policy=`` of a client class that is guarded as it is made."""
@@ -196,25 +204,43 @@ class PolicyOption:
 class SyncClientDoor(ClientDoor):
     """A guarded client."""
 
+    _body_guard_hooks = RequestHooks
+
     if not TYPE_CHECKING:
 
         def send(self, request, **options):
-            """Send a request, judged; auth, hooks and redirects come after."""
+            """Send a request, judged before auth, and again after it on each hop."""
+            __tracebackhide__ = True
             send = super().send  # of the class of now: unguard() may come in between
-            judge_sent(self._body_guard_guard, request)
-            return send(request, **options)
+            guard = self._body_guard_guard
+            stand_last(self, RequestHooks)
+            judge_sent(guard, request)
+            token = begin(guard)
+            try:
+                return send(request, **options)
+            finally:
+                end(token)
 
 
 class AsyncClientDoor(ClientDoor):
     """A guarded async client."""
 
+    _body_guard_hooks = AsyncRequestHooks
+
     if not TYPE_CHECKING:
 
         async def send(self, request, **options):
-            """Send a request, judged; auth, hooks and redirects come after."""
+            """Send a request, judged before auth, and again after it on each hop."""
+            __tracebackhide__ = True
             send = super().send
-            await judge_sent_async(self._body_guard_guard, request)
-            return await send(request, **options)
+            guard = self._body_guard_guard
+            stand_last(self, AsyncRequestHooks)
+            await judge_sent_async(guard, request)
+            token = begin(guard)
+            try:
+                return await send(request, **options)
+            finally:
+                end(token)
 
 
 class _TransportDoor:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from body_guard import _reporting
 from body_guard._audit import audited
 from body_guard._load import default_policy
-from body_guard._request import EXTENSION, OVERRIDE, peek, put, recall, recall_stream, remember
+from body_guard._request import EXTENSION, OVERRIDE, peek, put, recall, remember
 from body_guard._signatures import UnknownDigestError, digests, signed_by
-from body_guard._streams import abuffer, buffer
+from body_guard._streams import abuffer, buffer, is_begun
 from body_guard.core.errors import BodyError, GuardError, SignedBodyError
 from body_guard.core.policy import Policy, checked_policy
 from body_guard.core.report import CLEAN, Report, not_judged, told
@@ -125,7 +125,7 @@ class Guard:
             # will be called; called a form, say, it is to be judged as one where forms are judged.
             policy = encoded[0]
             by_headers = bool(policy.look_into)
-            remember(request, self.library, bodies, policy, CLEAN, by_headers=by_headers)
+            remember(request, bodies, policy, CLEAN, by_headers=by_headers)
             _reporting.deliver(CLEAN, policy, "")
             return
         policy = self.policy_for(request.extensions, request.url)
@@ -133,15 +133,25 @@ class Guard:
         judged = self.guarded(policy, host, self._judge, request, bodies, policy, known, encoded)
         if judged is not None:
             _reporting.deliver(judged[1], policy, host)
+        elif recall(request, bodies, policy) is None:
+            # It failed, and the policy lets the body go: no other door is to fail once more.
+            failed = replace(not_judged("the guard failed"), mode=policy.mode)
+            remember(request, bodies, policy, failed)
 
     def has_judged(self, request: Any) -> bool:
-        """Tell whether the body of a request is as it was judged, by the policy of now."""
+        """Check whether a request is as it was judged, by the policy of now."""
         extensions = request.extensions
         report = extensions.get(EXTENSION)
         if type(report) is not Report:
             return False
-        policy = self.policy_for(extensions, request.url)
-        return recall(request, self.library, peek(request, self.library), policy) is report
+        policy, bodies = self.policy_for(extensions, request.url), peek(request, self.library)
+        if recall(request, bodies, policy) is not report:
+            return False
+        return bool(bodies) or not policy.buffer or is_begun(request.stream)
+
+    def was_judged(self, request: Any) -> bool:
+        """Check whether a request is as some guard judged it, by whatever policy."""
+        return recall(request, peek(request, self.library)) is not None
 
     def buffer(self, request: Any) -> None:
         """Read a stream that the policy wants judged."""
@@ -167,18 +177,18 @@ class Guard:
         __tracebackhide__ = True
         audit = policy.mode == "audit"
         if not bodies:
-            earlier = recall_stream(request)
+            earlier = recall(request, bodies)
             unread = replace(not_judged("stream"), mode=policy.mode)
             report = known + (earlier or unread)
-            remember(request, self.library, bodies, policy, report)
+            remember(request, bodies, policy, report)
             if earlier is None:
                 return None, report
             return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
-        earlier = recall(request, self.library, bodies, policy)
+        earlier = recall(request, bodies, policy)
         if earlier is not None:
             # The bytes were reported; what was found in the value they were made of may not be.
             known = known.without(earlier) if audit else known
-            remember(request, self.library, bodies, policy, earlier + known)
+            remember(request, bodies, policy, earlier + known)
             return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
         if audit:
             # What was found in the value was left in it, and is found in its bytes again.
@@ -189,7 +199,7 @@ class Guard:
             if change is not None:
                 put(request, self.library, *change)
                 bodies = (change[0],)
-        remember(request, self.library, bodies, policy, report)
+        remember(request, bodies, policy, report)
         return None, report
 
     def _cleaned(

@@ -1,8 +1,9 @@
 """install, uninstall and coverage: every httpx and httpx2 client in the process.
 
 ``build_request`` and ``send`` are replaced on the libraries' own classes, so that a client is
-guarded that exists or is yet to be made, subclasses, an SDK's copies and ``httpx.post`` included. A
-library that is not imported is not imported for this: it is patched as soon as somebody does.
+guarded that exists or is yet to be made, subclasses, an SDK's copies and ``httpx.post`` included.
+So are the methods of their transports, for who hands one a request without a client. A library that
+is not imported is not imported for this: it is patched as soon as somebody does.
 """
 
 from __future__ import annotations
@@ -14,17 +15,28 @@ from functools import wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import ref
 
-from body_guard._doors import ClientDoor, build, judge_sent, judge_sent_async
+from body_guard._doors import build, is_guarded
 from body_guard._guard import Guard
 from body_guard._patch import Coverage, Door, Hook, Patch
+from body_guard._sending import (
+    AsyncRequestHooks,
+    RequestHooks,
+    begin,
+    end,
+    give_back,
+    judge_sent,
+    judge_sent_async,
+    stand_last,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-    from body_guard._patch import Current
+    from body_guard._patch import Current, Wrap
     from body_guard._request import Library
     from body_guard.core.policy import Policy
 
@@ -35,7 +47,11 @@ _LIBRARIES: Final = ("httpx", "httpx2")
 
 def _judging(guard: Guard | None, client: Any) -> Guard | None:
     """Give the guard for a client, if it has none of its own, which then judges alone."""
-    return None if issubclass(type(client), ClientDoor) else guard
+    return None if is_guarded(client) else guard
+
+
+# What was there is asked for its method, as a class would ask it: it may be no function but an
+# object of wrapt's, which OpenTelemetry and ddtrace put there, and which a call would misguide.
 
 
 def _building(original: Any, current: Current) -> Any:
@@ -44,47 +60,107 @@ def _building(original: Any, current: Current) -> Any:
         __tracebackhide__ = True
         guard = _judging(current(), self)
         if guard is None:
-            return original(self, *args, **options)
+            return original.__get__(self)(*args, **options)
         # A user's override stands above a patch of the library's own class.
         return build(guard, self, original.__get__(self), args, options, is_librarys=True)
 
     return build_request
 
 
-def _sending(original: Any, current: Current) -> Any:
-    @wraps(original)
-    def send(self: Any, request: Any, *args: Any, **options: Any) -> Any:
-        __tracebackhide__ = True
-        guard = _judging(current(), self)
-        if guard is not None:
+def _sending(library: _Guarded) -> Wrap:
+    def wrap(original: Any, current: Current) -> Any:
+        @wraps(original)
+        def send(self: Any, request: Any, *args: Any, **options: Any) -> Any:
+            __tracebackhide__ = True
+            guard = _judging(current(), self)
+            if guard is None:
+                return original.__get__(self)(request, *args, **options)
+            library.stand_last(self, RequestHooks)
             judge_sent(guard, request)
-        return original(self, request, *args, **options)
+            token = begin(guard)
+            try:
+                return original.__get__(self)(request, *args, **options)
+            finally:
+                end(token)
 
-    return send
+        return send
+
+    return wrap
 
 
-def _sending_async(original: Any, current: Current) -> Any:
-    @wraps(original)
-    async def send(self: Any, request: Any, *args: Any, **options: Any) -> Any:
-        __tracebackhide__ = True
-        guard = _judging(current(), self)
-        if guard is not None:
+def _sending_async(library: _Guarded) -> Wrap:
+    def wrap(original: Any, current: Current) -> Any:
+        @wraps(original)
+        async def send(self: Any, request: Any, *args: Any, **options: Any) -> Any:
+            __tracebackhide__ = True
+            guard = _judging(current(), self)
+            if guard is None:
+                return await original.__get__(self)(request, *args, **options)
+            library.stand_last(self, AsyncRequestHooks)
             await judge_sent_async(guard, request)
-        return await original(self, request, *args, **options)
+            token = begin(guard)
+            try:
+                return await original.__get__(self)(request, *args, **options)
+            finally:
+                end(token)
 
-    return send
+        return send
+
+    return wrap
 
 
-def _hooks(library: str) -> tuple[Hook, ...]:
+def _handling(original: Any, current: Current) -> Any:
+    @wraps(original)
+    def handle_request(self: Any, request: Any) -> Any:
+        __tracebackhide__ = True
+        guard = current()
+        if guard is not None and not guard.was_judged(request):
+            judge_sent(guard, request)
+        return original.__get__(self)(request)
+
+    return handle_request
+
+
+def _handling_async(original: Any, current: Current) -> Any:
+    @wraps(original)
+    async def handle_async_request(self: Any, request: Any) -> Any:
+        __tracebackhide__ = True
+        guard = current()
+        if guard is not None and not guard.was_judged(request):
+            await judge_sent_async(guard, request)
+        return await original.__get__(self)(request)
+
+    return handle_async_request
+
+
+def _hooks(guarded: _Guarded) -> tuple[Hook, ...]:
+    library = guarded.library.__name__
     built = f"{library}._client:BaseClient"  # where both clients have build_request from
     return (
         Hook(built, "build_request", _building, f"what clients of {library} build, as objects"),
-        Hook(f"{library}:Client", "send", _sending, f"what clients of {library} send, as bytes"),
+        Hook(
+            f"{library}:Client",
+            "send",
+            _sending(guarded),
+            f"what clients of {library} send, as bytes, before and after auth",
+        ),
         Hook(
             f"{library}:AsyncClient",
             "send",
-            _sending_async,
-            f"what async clients of {library} send, as bytes",
+            _sending_async(guarded),
+            f"what async clients of {library} send, as bytes, before and after auth",
+        ),
+        Hook(
+            f"{library}:HTTPTransport",
+            "handle_request",
+            _handling,
+            f"what else is given to transports of {library}, as bytes",
+        ),
+        Hook(
+            f"{library}:AsyncHTTPTransport",
+            "handle_async_request",
+            _handling_async,
+            f"what else is given to async transports of {library}, as bytes",
         ),
     )
 
@@ -95,7 +171,15 @@ class _Guarded:
     def __init__(self, library: Any) -> None:
         self.library: Library = library
         self.guard: Guard | None = None
-        self.patches = tuple(Patch(hook, lambda: self.guard) for hook in _hooks(library.__name__))
+        #: The clients that have sent, by identity: a user's may have no hash.
+        self.clients: dict[int, ref[Any]] = {}
+        self.patches = tuple(Patch(hook, lambda: self.guard) for hook in _hooks(self))
+
+    def stand_last(self, client: Any, hooks: type[RequestHooks]) -> None:
+        """Make ours the last request hook of a client, until `uninstall`."""
+        if stand_last(client, hooks):
+            key = id(client)
+            self.clients[key] = ref(client, lambda _: self.clients.pop(key, None))
 
     def install(self, policy: Policy | None) -> None:
         self.guard = Guard(self.library, policy)
@@ -106,6 +190,11 @@ class _Guarded:
         self.guard = None
         for patch in reversed(self.patches):
             patch.restore()
+        clients, self.clients = self.clients, {}
+        for known in clients.copy().values():  # one may be freed meanwhile
+            client = known()
+            if client is not None and not is_guarded(client):
+                give_back(client)
 
 
 class _Installation(MetaPathFinder):

@@ -27,7 +27,6 @@ __all__ = [
     "peek",
     "put",
     "recall",
-    "recall_stream",
     "remember",
 ]
 
@@ -116,29 +115,30 @@ def peek(request: Any, library: Library) -> tuple[bytes, ...]:
     return (body,) if content is None or content == body else (body, content)
 
 
-#: What a stream was judged to hold: these bodies, said to be this by these headers (None: whatever
-#: they say), by this policy, with this report. An attribute of the stream: a redirect carries its
-#: stream along, and a changed body has another. An extension would be carried along too, to bodies
-#: that nobody looked at; a weak dictionary by the identity of streams costs a small request 3 us.
+#: What a stream was judged to hold: these bodies (none: nobody has looked into it), said to be
+#: this by these headers (None: whatever they say), by this policy, with this report. An attribute
+#: of the stream: a redirect carries its stream along, and a changed body has another. An extension
+#: would be carried along too, to bodies that nobody looked at; a weak dictionary by the identity of
+#: streams costs a small request 3 us.
 _JUDGED: Final = "_body_guard_judged"
-
-#: The same, of a stream that nobody has looked into.
-_UNREAD: Final = "_body_guard_unread"
 
 _DESCRIBING: Final = frozenset({b"content-encoding", b"content-type"})
 
 
-def recall(
-    request: Any, library: Library, bodies: tuple[bytes, ...], policy: Policy
-) -> Report | None:
-    """Give the report of this very body by this policy, if it was judged before."""
-    stream = request.stream
-    judged = getattr(stream, _JUDGED, None) if type(stream) is library.ByteStream else None
+def recall(request: Any, bodies: tuple[bytes, ...], policy: Policy | None = None) -> Report | None:
+    """Return the report of this very body, if it was judged before.
+
+    Args:
+        request: An httpx or httpx2 request.
+        bodies: What `peek` returns.
+        policy: The one it was judged by; any, when None.
+    """
+    judged = getattr(request.stream, _JUDGED, None)
     if judged is None:
         return None
     known: Report
     same, headers, by, known = judged
-    if same != bodies or (by is not policy and by != policy):
+    if same != bodies or (policy is not None and by is not policy and by != policy):
         return None
     if headers is not None:
         raw = request.headers.raw
@@ -148,19 +148,12 @@ def recall(
 
 
 def _described(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
-    """Give what headers say a body is: how it is judged hangs on that."""
+    """Return what headers say a body is; they select how it is judged."""
     return [value for name, value in headers if name.lower() in _DESCRIBING]
-
-
-def recall_stream(request: Any) -> Report | None:
-    """Give the report of a stream that is not read, if it was told before."""
-    report: Report | None = getattr(request.stream, _UNREAD, None)
-    return report
 
 
 def remember(
     request: Any,
-    library: Library,
     bodies: tuple[bytes, ...],
     policy: Policy,
     report: Report,
@@ -171,19 +164,15 @@ def remember(
 
     Args:
         request: An httpx or httpx2 request.
-        library: The module it is of.
-        bodies: What `peek` gives; of a stream that is not read, and takes no mark, is told again.
+        bodies: What `peek` returns. Where its stream takes no mark, it is judged again.
         policy: What it was judged by.
         report: What was found.
-        by_headers: Whether that hangs on what the headers say of the body.
+        by_headers: Whether the headers that describe the body matter.
     """
-    stream, extensions = request.stream, request.extensions
-    if type(stream) is library.ByteStream:
-        headers = request.headers.raw if by_headers else None
-        setattr(stream, _JUDGED, (bodies, headers, policy, report))
-    elif not bodies:
-        with suppress(AttributeError):
-            setattr(stream, _UNREAD, report)
+    extensions = request.extensions
+    headers = request.headers.raw if by_headers and bodies else None
+    with suppress(AttributeError):
+        setattr(request.stream, _JUDGED, (bodies, headers, policy, report))
     override = extensions.get(EXTENSION)
     if isinstance(override, Policy):
         extensions[OVERRIDE] = override

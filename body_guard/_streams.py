@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from body_guard._request import Library
     from body_guard.core.policy import Policy
 
-__all__ = ["abuffer", "buffer"]
+__all__ = ["abuffer", "buffer", "is_begun"]
 
 
 class _Reading:
@@ -94,11 +94,18 @@ async def abuffer(request: Any, library: Library, policy: Policy) -> None:
         reading.keep(library)
 
 
+def is_begun(stream: Any) -> bool:
+    """Check whether a stream was read as far as a policy wanted it, and goes on from there."""
+    return hasattr(stream, "_body_guard_begun")
+
+
 @lru_cache(maxsize=2)
 def _begun(library: Any) -> tuple[type[Any], type[Any]]:
     """Make the classes of a stream that was begun to be read, sync and async, for a library."""
 
     class Begun:
+        _body_guard_begun = True
+
         def __init__(self, stream: Any, chunks: list[Any], rest: Any) -> None:
             self._stream, self._chunks, self._rest = stream, chunks, rest
 

@@ -12,6 +12,7 @@ from body_guard._doors import ORIGINAL, AsyncClientDoor, ClientDoor, SyncClientD
 from body_guard._guard import Guard
 from body_guard._load import default_policy
 from body_guard._sdks import SDKS, http_clients, sdk_base, sdk_of
+from body_guard._sending import give_back
 from body_guard.core.policy import checked_policy
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ def unguard(client: _Client) -> _Client:
             release(beneath, client)
     if original is not None:
         _become(client, original)
+        if sdk is None:
+            give_back(client)
     elif issubclass(type(client), ClientDoor):
         raise TypeError(
             f"This {type(client).__qualname__} was built guarded, not by guard(); "

@@ -124,7 +124,8 @@ print({other!r} in sys.modules, {used!r} in sys.modules)"""
 def test_the_door_tests_pass_with_httpx2_in_httpxs_place() -> None:
     """With httpx2.alias_httpx(), `import httpx` is httpx2: every door test passes, and some ran."""
     modules = (
-        "doors", "http2", "httpx2", "install", "reporting", "signatures", "streams", "swap", "wire"
+        "doors", "http2", "httpx2", "install", "reporting", "sending", "signatures", "streams",
+        "swap", "wire",
     )  # fmt: skip
     # respx's plugin would import httpx before the alias; respx does not see httpx2.
     options = ("-q", "-p", "no:respx", "-p", "no:cacheprovider", "--no-header", "-W", "default")

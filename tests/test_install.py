@@ -43,8 +43,14 @@ def loopback() -> Iterator[Provider]:
 def names(family: Family) -> list[Any]:
     """Give what install() replaces."""
     library = family.library
-    base = library.Client.__mro__[1]
-    return [base.build_request, library.Client.send, library.AsyncClient.send]
+    kinds = {
+        library.Client.__mro__[1]: "build_request",
+        library.Client: "send",
+        library.AsyncClient: "send",
+        library.HTTPTransport: "handle_request",
+        library.AsyncHTTPTransport: "handle_async_request",
+    }
+    return [vars(kind)[name] for kind, name in kinds.items()]
 
 
 def doors(family: Family) -> dict[str, tuple[bool, str]]:
@@ -184,8 +190,19 @@ def test_coverage_says_where_it_stands(family: Family) -> None:
     body_guard.install()
     assert doors(family) == {
         "BaseClient.build_request": (True, f"what clients of {library} build, as objects"),
-        "Client.send": (True, f"what clients of {library} send, as bytes"),
-        "AsyncClient.send": (True, f"what async clients of {library} send, as bytes"),
+        "Client.send": (True, f"what clients of {library} send, as bytes, before and after auth"),
+        "AsyncClient.send": (
+            True,
+            f"what async clients of {library} send, as bytes, before and after auth",
+        ),
+        "HTTPTransport.handle_request": (
+            True,
+            f"what else is given to transports of {library}, as bytes",
+        ),
+        "AsyncHTTPTransport.handle_async_request": (
+            True,
+            f"what else is given to async transports of {library}, as bytes",
+        ),
     }
     body_guard.uninstall()
     assert set(doors(family).values()) == {(False, "not installed")}
@@ -388,7 +405,12 @@ def test_beside_sentrys_patch(
 def test_beside_opentelemetrys_patch(
     family: Family, is_async: bool, loopback: Provider, first: str, last: str
 ) -> None:
-    """Put on and taken off in any order: clean bodies, spans, and every name given back."""
+    """Put on and taken off in any order: clean bodies, spans, and every name given back.
+
+    But for one: it cannot take its patch of a transport off while ours is on top, and has forgotten
+    it when ours goes.
+    """
+    utils = pytest.importorskip("opentelemetry.instrumentation.utils")
     instrumentation = pytest.importorskip("opentelemetry.instrumentation.httpx")
     trace = pytest.importorskip("opentelemetry.sdk.trace")
     export = pytest.importorskip("opentelemetry.sdk.trace.export")
@@ -421,11 +443,16 @@ def test_beside_opentelemetrys_patch(
         else:
             theirs.uninstrument()
             assert send() == CLEAN
-            assert len(kept.get_finished_spans()) == 1
+            assert len(kept.get_finished_spans()) == (2 if first == "theirs" else 1)
             body_guard.uninstall()
+            assert send() == DIRTY
     finally:
         if theirs.is_instrumented_by_opentelemetry:
             theirs.uninstrument()
+        if (first, last) == ("theirs", "ours"):
+            utils.unwrap(family.library.HTTPTransport, "handle_request")
+            utils.unwrap(family.library.AsyncHTTPTransport, "handle_async_request")
+        body_guard.uninstall()  # what was beneath theirs can go once that is gone
     assert all(new is old for new, old in zip(names(family), before, strict=True))
     assert send() == DIRTY
 

@@ -219,7 +219,6 @@ def test_every_record_has_every_field(
         "WARNING ||provider.test||||audit",
         "ERROR ||provider.test||||audit",
         "ERROR ||provider.test||||",
-        "ERROR ||provider.test||||",
     ]
 
 
