@@ -12,7 +12,7 @@ from body_guard import BodyRejectedError, Policy, Rule
 from body_guard._guard import Guard
 from body_guard._request import destination
 
-from doors import FAMILIES, Door, Wire, exchange
+from doors import FAMILIES, Door, Family, Wire, exchange
 
 MINE = Rule("mine", keys=("mine",))
 OWN = Policy((MINE,))
@@ -37,6 +37,20 @@ URLS = {
 
 
 @pytest.mark.parametrize(("url", "sent"), URLS.items(), ids=map(ascii, URLS))
+def test_a_host_is_read_from_a_url(family: Family, wire: Wire, url: str, sent: bytes) -> None:
+    """However it is written, by each library's own parser."""
+    with family.guarded.GuardedClient(
+        transport=family.library.MockTransport(wire), policy=POLICY
+    ) as client:
+        client.post(url, json=BODY)
+    assert wire.body == sent
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [("http://gateway.own.test/v1", OWN_CUT), ("http://own.test/", DEFAULT_CUT)],
+    ids=["own", "default"],
+)
 @pytest.mark.parametrize("form", ["json", "content"])
 def test_a_request_goes_by_its_own_url(
     door: Door, wire: Wire, url: str, sent: bytes, form: str
@@ -64,13 +78,20 @@ BASES = {
 @pytest.mark.parametrize(("base", "url", "sent"), BASES.values(), ids=BASES)
 @pytest.mark.parametrize("keyword", [False, True], ids=["positional", "keyword"])
 def test_a_base_url_counts(
-    client_door: Door, base: str, url: str, sent: bytes, keyword: bool
+    family: Family, wire: Wire, base: str, url: str, sent: bytes, keyword: bool
 ) -> None:
     """build_request judges by the host that the request will have."""
-    client = client_door.client(None, POLICY, base_url=base)
-    method, options = ("POST",), {"url": url} if keyword else {}
-    request = client.build_request(*method, *(() if keyword else (url,)), **options, json=BODY)
-    assert request.content == sent
+    arguments, options = (("POST",), {"url": url}) if keyword else (("POST", url), {})
+    transport = family.library.MockTransport(wire)
+    client = family.guarded.GuardedClient(transport=transport, policy=POLICY, base_url=base)
+    assert client.build_request(*arguments, **options, json=BODY).content == sent
+
+
+def test_a_base_url_counts_at_every_door(client_door: Door, wire: Wire) -> None:
+    """Whoever guards the client."""
+    transport = client_door.library.MockTransport(wire)
+    client = client_door.client(transport, POLICY, base_url="http://a.own.test/v1/")
+    assert client.build_request("POST", "chat", json=BODY).content == OWN_CUT
 
 
 @pytest.mark.parametrize("status", [307, 308])
