@@ -51,10 +51,12 @@ class _Installation:
     def prepare(self) -> None:
         if not self.patches:
             from body_guard.integrations._litellm_clients import ClientNet
+            from body_guard.integrations._litellm_copies import CopyPatch
             from body_guard.integrations._litellm_hooks import hooks
 
             self.net = ClientNet(self.current)
-            self.patches = tuple(Patch(hook, self.current) for hook in hooks(self.net))
+            patches = (Patch(hook, self.current) for hook in hooks(self.net))
+            self.patches = (*patches, CopyPatch(self.current))
 
 
 _installation: Final = _Installation()

@@ -37,6 +37,7 @@ PROVIDERS = (
     (
         "integrations/test_litellm_faults.py",
         "integrations/test_litellm_edges.py",
+        "integrations/test_litellm_copies.py",
         "integrations/test_litellm.py",
     ),
 )
