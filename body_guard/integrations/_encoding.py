@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from body_guard.core.policy import Policy
 
     Convert = Callable[[Any], object]
+    Where = Callable[[], str]
 
-__all__ = ["encoded", "pending", "prepared", "tell"]
+__all__ = ["encoded", "nowhere", "pending", "prepared", "tell"]
 
 _Text = TypeVar("_Text", str, bytes)
 
@@ -41,6 +42,12 @@ _MOST: Final = 1_000_000
 _LEVELS: Final = 200
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def nowhere() -> str:
+    """Return no host: it is not known where a value goes."""
+    return ""
+
 
 #: Where what is found in a value waits for the request that is being built of it.
 pending: Final[ContextVar[list[Report] | None]] = ContextVar("body_guard_pending", default=None)
@@ -53,6 +60,7 @@ def encoded(
     options: dict[str, Any],
     convert: Convert | None = None,
     strict: Mapping[str, Any] = _NOTHING,
+    where: Where = nowhere,
 ) -> _Text:
     """Encode a value as its library would, less what may not leave.
 
@@ -65,6 +73,7 @@ def encoded(
             of ``json.dumps(default=)``; what that can write stays.
         strict: Options beside those, under which `dumps` refuses what no JSON can say and it would
             write all the same: refused, a value is walked, which mends it. Not used in an audit.
+        where: Returns the host that the body goes to; called where something is found.
 
     Returns:
         What `dumps` gives; for a clean value, the same as unguarded.
@@ -75,14 +84,14 @@ def encoded(
     """
     __tracebackhide__ = True
     if guard.policy.mode == "audit":
-        return _audited(guard, dumps, value, options, convert, strict)
+        return _audited(guard, dumps, value, options, convert, strict, where)
     write = partial(dumps, **{**options, **strict})
     # Names that are no strings are the encoder's to leave out, where the call says so.
     may_write = _is_bounded if options.get("skipkeys") else None
     text = sanitizer_for(guard.policy).written(value, write, may_write)
     if text is not None:
         return text
-    value = prepared(guard, value, convert)
+    value = prepared(guard, value, convert, where=where)
     try:
         return write(value)
     except RecursionError:
@@ -100,6 +109,7 @@ def _audited(
     options: dict[str, Any],
     convert: Convert | None,
     strict: Mapping[str, Any],
+    where: Where,
 ) -> _Text:
     """Encode a value as it is; tell what of it the door behind will not see in its bytes."""
     __tracebackhide__ = True
@@ -110,14 +120,15 @@ def _audited(
             pass
         else:
             return dumps(value, **options)
-    judged = _judged(guard, value, convert)
+    host = where()
+    judged = _judged(guard, value, convert, host)
     try:
         text = dumps(value, **options)
     except ENCODING_ERRORS as error:
         note(error, value, convert)
-        tell(judged[1], guard.policy)
+        tell(judged[1], guard.policy, host)
         raise
-    tell(_untold(judged[1], text, guard.policy), guard.policy)
+    tell(_untold(judged[1], text, guard.policy), guard.policy, host)
     return text
 
 
@@ -132,7 +143,12 @@ def _untold(report: Report, text: str | bytes, policy: Policy) -> Report:
 
 
 def prepared(
-    guard: Guard, value: object, convert: Convert | None = None, *, last: bool = False
+    guard: Guard,
+    value: object,
+    convert: Convert | None = None,
+    *,
+    last: bool = False,
+    where: Where = nowhere,
 ) -> object:
     """Give a value as it may leave, and tell what was found.
 
@@ -141,37 +157,41 @@ def prepared(
         value: Is not changed; where something is to be taken out, a copy is given.
         convert: As in `encoded`.
         last: Whether no other door will see the bytes.
+        where: As in `encoded`.
 
     Raises:
         BodyError: The body may not leave.
         GuardError: The guard failed.
     """
     __tracebackhide__ = True
-    value, report = _judged(guard, value, convert)
+    host = where()
+    value, report = _judged(guard, value, convert, host)
     audit = guard.policy.mode == "audit"
     if not last and any(audit or finding.action == "report" for finding in report.findings):
         with suppress(*ENCODING_ERRORS):  # then nobody will see its bytes
             report = _untold(report, encode(value), guard.policy)
-    tell(report, guard.policy)
+    tell(report, guard.policy, host)
     return value
 
 
-def _judged(guard: Guard, value: object, convert: Convert | None) -> tuple[object, Report]:
+def _judged(
+    guard: Guard, value: object, convert: Convert | None, host: str
+) -> tuple[object, Report]:
     __tracebackhide__ = True
     policy = guard.policy
     if convert is not None:
         policy = replace(policy, convert=_either(convert, policy.convert))
-    judged = guard.prepare(value, {EXTENSION: policy})
+    judged = guard.prepare(value, {EXTENSION: policy}, host)
     return (value, CLEAN) if judged is None else judged
 
 
-def tell(report: Report, policy: Policy) -> None:
+def tell(report: Report, policy: Policy, host: str) -> None:
     """Tell what was found; that nothing was found, the report of the request's bytes will say."""
     if not report.findings:
         return
     waiting = pending.get()
     if waiting is None:
-        _reporting.deliver(report, policy, "")
+        _reporting.deliver(report, policy, host)
     else:
         waiting.append(report)
 

@@ -8,7 +8,7 @@ made takes it out, and tells of it, with the host.
 from __future__ import annotations
 
 import sys
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard._audit import note
@@ -16,6 +16,7 @@ from body_guard._patch import Hook, Patch
 from body_guard.core.errors import BodyLimitError
 from body_guard.core.report import Finding, Report
 from body_guard.integrations._encoding import prepared
+from body_guard.integrations._litellm_hosts import host_of_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -89,7 +90,7 @@ def _deepcopy(original: Callable[..., Any], current: Current) -> Callable[..., A
         except Exception as error:
             if guard.policy.mode == "audit":
                 note(error, x)
-                prepared(guard, x, last=True)
+                prepared(guard, x, last=True, where=partial(host_of_frame, frame))
                 raise
             too_deep = isinstance(error, RecursionError)
         if too_deep:

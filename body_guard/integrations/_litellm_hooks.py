@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import inspect
 import sys
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard._audit import noted
 from body_guard._guard import Guard
 from body_guard._patch import Hook
-from body_guard._request import destination
 from body_guard.core.errors import BodyError
 from body_guard.integrations import openai
 from body_guard.integrations._encoding import encoded, prepared
+from body_guard.integrations._litellm_hosts import host_of_frame, host_of_url
 from body_guard.integrations._parts import policy_for
 from body_guard.integrations._stainless import text_of
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from body_guard._patch import Current
+    from body_guard.integrations._encoding import Where
     from body_guard.integrations._litellm_clients import ClientNet
 
 __all__ = ["BODY_MODULES", "hooks"]
@@ -58,18 +59,23 @@ def _dumps(original: Callable[..., str], current: Current) -> Callable[..., str]
     @wraps(original)
     def dumps(obj: Any, **options: Any) -> str:
         __tracebackhide__ = True
+        frame = caller(1)
         try:
-            makes_bodies = caller(1).f_globals["__name__"].startswith(BODY_MODULES)
+            makes_bodies = frame.f_globals["__name__"].startswith(BODY_MODULES)
         except Exception:  # code run with globals of its own
             makes_bodies = False
         guard = current() if makes_bodies else None
         if guard is None:
             return original(obj, **options)
+        where = partial(host_of_frame, frame)
+        if guard.policy.hosts:
+            guard = guard.at(where())
         policy = policy_for(guard.policy, obj)
         if policy is not guard.policy:
             guard = Guard(guard.library, policy)
         # NaN is never JSON: refused, it sends the value to the walk, which makes it null.
-        return encoded(guard, original, obj, options, _own(options), {"allow_nan": False})
+        strict = {"allow_nan": False}
+        return encoded(guard, original, obj, options, _own(options), strict, where)
 
     return dumps
 
@@ -83,7 +89,7 @@ def _own(options: dict[str, Any]) -> Callable[[Any], object] | None:
     return convert
 
 
-def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any], Any]) -> Any:
+def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any, Where], Any]) -> Any:
     """Give a wrap that cleans arguments of a handler's method, by name, wherever they stand."""
 
     def wrap(original: Any, current: Current) -> Any:
@@ -101,14 +107,15 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any], 
             if guard is None:
                 return args, left
             watch(args[0])
+            url = options[target] if target in options else args[names.index(target)]
+            where = partial(host_of_url, url)
             if guard.policy.hosts:
-                url = options[target] if target in options else args[names.index(target)]
-                guard = guard.at(destination(guard.library, "", (), {"url": url}))
+                guard = guard.at(where())
             for name, place, clean in places:
                 if name in options:
-                    value = options[name] = clean(guard, options[name])
+                    value = options[name] = clean(guard, options[name], where)
                 elif place < len(args):
-                    value = clean(guard, args[place])
+                    value = clean(guard, args[place], where)
                     args = (*args[:place], value, *args[place + 1 :])
                 else:
                     continue
@@ -139,27 +146,27 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any], 
     return wrap
 
 
-def _json(guard: Guard, value: Any) -> Any:
+def _json(guard: Guard, value: Any, where: Where) -> Any:
     __tracebackhide__ = True
-    return value if value is None else prepared(guard, value)
+    return value if value is None else prepared(guard, value, where=where)
 
 
-def _last(guard: Guard, value: Any) -> Any:
+def _last(guard: Guard, value: Any, where: Where) -> Any:
     """Clean a body whose bytes no other door will see."""
     __tracebackhide__ = True
-    return prepared(guard, value, last=True)
+    return prepared(guard, value, last=True, where=where)
 
 
-def _form(guard: Guard, value: Any) -> Any:
+def _form(guard: Guard, value: Any, where: Where) -> Any:
     """Clean the fields of a form, which httpx writes as text, whatever they are; bytes stay."""
     __tracebackhide__ = True
     if not issubclass(type(value), dict):
         return value
     raw = {name: field for name, field in value.items() if type(field) is bytes}
     if not raw:
-        return prepared(guard, value, text_of)
+        return prepared(guard, value, text_of, where=where)
     rest = {name: field for name, field in value.items() if name not in raw}
-    cleaned = prepared(guard, rest, text_of)
+    cleaned = prepared(guard, rest, text_of, where=where)
     return value if cleaned is rest else {**cleaned, **raw}  # type: ignore[dict-item]
 
 

@@ -29,13 +29,14 @@ from body_guard._reporting import deliver
 from body_guard._request import destination
 from body_guard._swap import library_of
 from body_guard.core.report import CLEAN
-from body_guard.integrations._encoding import encoded, pending, prepared
+from body_guard.integrations._encoding import encoded, nowhere, pending, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from body_guard._patch import Current
     from body_guard.core.report import Report
+    from body_guard.integrations._encoding import Where
 
     Convert = Callable[[Any], object]
 
@@ -57,8 +58,10 @@ class _Cleaned(NamedTuple):
 #: Put down by ``_prepare_options``, taken up by the ``_build_request`` that follows it.
 _cleaned: Final[ContextVar[_Cleaned | None]] = ContextVar("body_guard_cleaned", default=None)
 
-#: The guard for the host that ``_build_request`` builds for, while the SDK encodes.
-_for_host: Final[ContextVar[Guard | None]] = ContextVar("body_guard_for_host", default=None)
+#: The guard for the host that ``_build_request`` builds for, and the host, while the SDK encodes.
+_for_host: Final[ContextVar[tuple[Guard, Where] | None]] = ContextVar(
+    "body_guard_for_host", default=None
+)
 
 
 def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
@@ -76,8 +79,9 @@ def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
     def clean(client: Any, options: Any) -> _Cleaned:
         __tracebackhide__ = True
         found: list[Report] = []
+        there, where = _destined(guard, client, options)
         with _waiting(found):
-            _clean(_destined(guard, client, options), options, sdk)
+            _clean(there, options, sdk, where)
         return _Cleaned(_values(options), found)
 
     # Before the SDK's own, since AnthropicBedrock's makes a deep copy, and Azure's no super() call.
@@ -109,7 +113,8 @@ def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
         found = [] if earlier is None else earlier.found
         if earlier is None or not _are(_values(options), earlier.values):
             found += clean(self, options).found  # the SDK's own hook has put in something else
-        with _waiting(found), _audit(_destined(guard, self, options), options, found, sdk):
+        there, where = _destined(guard, self, options)
+        with _waiting(found), _audit(there, options, found, sdk, where):
             request = original._build_request(self, options, *args, **more)
             # A stream is for the HTTP client's send, which may read it.
             known = known_above()
@@ -140,7 +145,8 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
             guard = current()
             if guard is None:
                 return original(obj)
-            return encoded(_for_host.get() or guard, original, obj, {}, convert_of(sdk))
+            there, where = _for_host.get() or (guard, nowhere)
+            return encoded(there, original, obj, {}, convert_of(sdk), where=where)
 
         return openapi_dumps
 
@@ -152,12 +158,12 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
             if guard is None:
                 return original(self, options, *args, **more)
             found: list[Report] = []
-            there = _destined(guard, self, options)
-            token = _for_host.set(there)
+            there, where = _destined(guard, self, options)
+            token = _for_host.set((there, where))
             try:
-                with _waiting(found), _audit(there, options, found, sdk):
+                with _waiting(found), _audit(there, options, found, sdk, where):
                     if options.files or convert_of(sdk) is None:  # else openapi_dumps will see it
-                        _clean(there, options, sdk)
+                        _clean(there, options, sdk, where)
                     request = original(self, options, *args, **more)
                     guard_of(request, guard).judge(request, known_above())
             finally:
@@ -177,15 +183,19 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
     )
 
 
-def _destined(guard: Guard, client: Any, options: Any) -> Guard:
-    """Give the guard for where a client is about to send."""
-    if not guard.policy.hosts:
-        return guard
-    return guard.at(destination(guard.library, client.base_url, (), {"url": options.url}))
+def _destined(guard: Guard, client: Any, options: Any) -> tuple[Guard, Where]:
+    """Give the guard for where a client is about to send, and what gives the host."""
+
+    def where() -> str:
+        return destination(guard.library, client.base_url, (), {"url": options.url})
+
+    return guard.at(where()) if guard.policy.hosts else guard, where
 
 
 @contextmanager
-def _audit(guard: Guard, options: Any, found: list[Report], sdk: str) -> Iterator[None]:
+def _audit(
+    guard: Guard, options: Any, found: list[Report], sdk: str, where: Where
+) -> Iterator[None]:
     """Let what an audit left in crash as it would, noted and told: there will be no request."""
     __tracebackhide__ = True
     try:
@@ -199,7 +209,7 @@ def _audit(guard: Guard, options: Any, found: list[Report], sdk: str) -> Iterato
             for each in found:
                 report += each.without(report)
             if report.findings:
-                deliver(report, guard.policy, "")
+                deliver(report, guard.policy, where())
         raise
 
 
@@ -226,7 +236,7 @@ def _are(values: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
     return all(value is other for value, other in zip(values, others, strict=True))
 
 
-def _clean(guard: Guard, options: Any, sdk: str) -> None:
+def _clean(guard: Guard, options: Any, sdk: str, where: Where) -> None:
     """Clean the fields that become a body.
 
     The options are the SDK's own copy, made for this attempt; the values in them are the caller's.
@@ -239,20 +249,22 @@ def _clean(guard: Guard, options: Any, sdk: str) -> None:
     for name, value in zip(_FIELDS, _values(options), strict=True):
         if value is None or issubclass(type(value), (bytes, bytearray, *_left_out(sdk))):
             continue
-        cleaned = _given(guard, value, convert, _left_out(sdk))
+        cleaned = _given(guard, value, convert, _left_out(sdk), where)
         if cleaned is not value:
             setattr(options, name, cleaned)
 
 
-def _given(guard: Guard, value: Any, convert: Convert | None, left_out: tuple[type, ...]) -> object:
+def _given(
+    guard: Guard, value: Any, convert: Convert | None, left_out: tuple[type, ...], where: Where
+) -> object:
     """Clean a value but for the members that tell the SDK to leave out what it would send."""
     __tracebackhide__ = True
     if not issubclass(type(value), dict):
-        return prepared(guard, value, convert)
+        return prepared(guard, value, convert, where=where)
     given = {name: item for name, item in value.items() if not issubclass(type(item), left_out)}
     if len(given) == len(value):
-        return prepared(guard, value, convert)
-    cleaned: Any = prepared(guard, given, convert)
+        return prepared(guard, value, convert, where=where)
+    cleaned: Any = prepared(guard, given, convert, where=where)
     if cleaned is given:
         return value
     return {

@@ -201,7 +201,9 @@ def test_an_sdk_that_leaves_the_encoding_to_httpx(
 ) -> None:
     """What its request would have told is told, since there is none."""
     monkeypatch.setattr("body_guard.integrations._stainless.convert_of", lambda _: None)
-    monkeypatch.setattr("body_guard.integrations._stainless.encoded", lambda g, f, obj, *_: f(obj))
+    monkeypatch.setattr(
+        "body_guard.integrations._stainless.encoded", lambda g, f, obj, *_, **__: f(obj)
+    )
     with body_guard.collect() as reports, pytest.raises(TypeError, match="Span is not") as caught:
         sdk(live())
     assert found(reports) == [("/metadata/_sentry_span", "sentry")]

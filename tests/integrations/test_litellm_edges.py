@@ -19,7 +19,7 @@ from body_guard._guard import Guard
 from body_guard._patch import Patch
 from body_guard.integrations import _stainless
 from body_guard.integrations import litellm as integration
-from body_guard.integrations._encoding import encoded
+from body_guard.integrations._encoding import encoded, nowhere
 from body_guard.integrations._litellm_clients import ClientNet
 from body_guard.integrations._litellm_hooks import hooks
 
@@ -169,5 +169,5 @@ def test_a_form_without_fields() -> None:
     """What is no mapping has no fields to clean."""
     body = {"_sentry_x": 1, "a": 1}
     options = SimpleNamespace(method="post", files=[b"x"], json_data=None, extra_json=body)
-    _stainless._clean(Guard(httpx), options, "openai")
+    _stainless._clean(Guard(httpx), options, "openai", nowhere)
     assert (options.json_data, options.extra_json) == (None, {"a": 1})
