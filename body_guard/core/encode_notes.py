@@ -9,7 +9,7 @@ what was found inside is dropped. So both give what `body_guard.core.walk` gives
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from body_guard.core import _speedups
 from body_guard.core.plaindata import HINT, is_plain_data
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from body_guard.core._speedups import Record
-    from body_guard.core.rules import Matcher, Rule
+    from body_guard.core.rules import Matcher, Placed, Rule
+    from body_guard.core.scopes import Places
 
 __all__ = ["HTTPX", "CompiledEncoder", "Style"]
 
 _CUT: Final = _speedups.CUT
 _PLACE: Final = _speedups.PLACE
 _HELD: Final = _speedups.HELD
-_BAD_KEY: Final = _speedups.BAD_KEY
 _SURROGATE: Final = _speedups.SURROGATE
 
 #: The built-in findings, by their code in a record.
 _FAULTS: Final = {
     _speedups.UNSERIALIZABLE: "unserializable",
     _HELD: "unserializable",
-    _BAD_KEY: "unserializable",
+    _speedups.BAD_KEY: "unserializable",
     _speedups.NON_FINITE: "non-finite",
     _SURROGATE: "surrogate",
 }
@@ -60,6 +60,12 @@ class Style(NamedTuple):
 
 #: As httpx 0.28 writes it.
 HTTPX: Final = Style()
+
+#: A finding that has no path yet: place, key and type as in its record, rule, action, owner (None
+#: is the package of the type).
+_Mark: TypeAlias = "tuple[int, str | int | None, type, str, str, str | None]"
+#: Where to put what into the text; None takes a member out.
+_Edit: TypeAlias = "tuple[int, int, bytes | None]"
 
 
 class CompiledEncoder:
@@ -102,189 +108,156 @@ class CompiledEncoder:
         content, records = made
         if records is None:
             return content, CLEAN
-        notes = _Notes(content, records, self._matcher, style)
-        if not notes.judge():
+        judged = _judged(records, content, self._matcher, style)
+        if judged is None:
             return None
-        content = notes.content()
-        return (content, notes.report()) if len(content) <= max_bytes else None
+        marks, edits = judged
+        content = _edited(content, edits, item_separator.encode())
+        return (content, _report(records, marks)) if len(content) <= max_bytes else None
 
 
-class _Notes:
-    """The state of judging the records of one pass."""
+def _judged(
+    records: Sequence[Record], content: bytes, matcher: Matcher, style: Style
+) -> tuple[list[_Mark], list[_Edit]] | None:
+    """Judge all records, in order; None where the walk has to."""
+    marks: list[_Mark] = []
+    edits: list[_Edit] = []
+    places = _Places(records, matcher.places)
+    until = 0  # the end of the last edit: what begins before it is gone
+    for index, (code, place, key, kind, start, end) in enumerate(records):
+        if code == _PLACE or start < until:
+            continue
+        if code in _FAULTS:
+            marks.append(_fault(code, place, key, kind))
+            if code == _HELD:
+                edits.append((start, end, None))
+            continue
+        named = matcher.rules_of(code)
+        rule = named[0].rule if code & _CUT else _first(named, places, place, str(key))
+        if rule is None:
+            continue
+        if rule.action == "reject" or callable(rule.replacement):
+            return None
+        if rule.action == "replace":
+            text = style.scalar(rule.replacement)
+            # What stands before the value is the name as it would be written alone.
+            start += len(style.scalar(key)) + len(style.key_separator)
+            if _stands(records, index, rule, text, content[start:end]):
+                continue
+            edits.append((start, end, text))
+            until = end
+        elif rule.action == "remove" and not code & _CUT:
+            edits.append((start, end, None))
+            until = end
+        marks.append((place, key, kind, rule.name, rule.action, rule.owner or None))
+    return marks, edits
 
-    __slots__ = (
-        "_changed",
-        "_content",
-        "_count",
-        "_edits",
-        "_listing",
-        "_matcher",
-        "_names",
-        "_records",
-        "_stands",
-        "_style",
-        "_tokens",
-        "_until",
+
+def _fault(code: int, place: int, key: str | int | None, kind: type) -> _Mark:
+    rule = _FAULTS[code]
+    if rule != "unserializable":
+        return place, key, kind, rule, "replace", ""
+    return place, key, kind, rule, "replace" if type(key) is int else "remove", None
+
+
+def _first(named: tuple[Placed, ...], places: _Places, place: int, name: str) -> Rule | None:
+    """Return the first of the rules for a name that holds where it stands."""
+    for placed in named:
+        if placed.everywhere or placed.holds(*places.of(place, name)):
+            return placed.rule
+    return None
+
+
+def _stands(records: Sequence[Record], index: int, rule: Rule, text: bytes, written: bytes) -> bool:
+    """Check whether a value is a rule's replacement already, so that nothing is to be done."""
+    if records[index][3] is not type(rule.replacement) or written != text:
+        return False
+    # U+FFFD may have been written for half a character, which the next record then says.
+    following = records[index + 1 : index + 2]
+    return not (
+        following and following[0][0] == _SURROGATE and following[0][1:3] == records[index][1:3]
     )
 
-    def __init__(
-        self, content: bytes, records: Sequence[Record], matcher: Matcher, style: Style
-    ) -> None:
-        self._content = content
+
+class _Places:
+    """The places of containers in the globs of the rules, by their records."""
+
+    __slots__ = ("_known", "_places", "_records")
+
+    def __init__(self, records: Sequence[Record], places: Places) -> None:
         self._records = records
-        self._matcher = matcher
-        self._style = style
-        self._listing = Listing()
-        self._count = 0
-        self._changed = False
-        # Where to put what, in order; None takes a member out, with a separator.
-        self._edits: list[tuple[int, int, bytes | None]] = []
-        self._until = 0  # the end of the last of them: what begins before it is gone
-        self._stands: dict[int, int] = {}  # the places of containers in the globs
-        self._tokens: tuple[int, list[str]] = (0, [])  # of the path of the last container
-        # Names of types, by their id: the records keep them alive.
-        self._names: dict[int, tuple[str, str]] = {}
+        self._places = places
+        self._known: dict[int, int] = {}
 
-    def judge(self) -> bool:
-        """Judge all records, in order; return whether it could be done here."""
-        for index, (code, place, key, kind, start, end) in enumerate(self._records):
-            if code == _PLACE or start < self._until:
-                continue
-            rule = _FAULTS.get(code)
-            if rule is not None:
-                if code == _HELD:
-                    self._edit(start, end, None)
-                self._find_fault(rule, place, key, kind)
-            elif not self._judge_name(index):
-                return False
-        return True
-
-    def content(self) -> bytes:
-        """Return the text with the edits made."""
-        if not self._edits:
-            return self._content
-        text, separator = self._content, self._style.item_separator.encode()
-        pieces: list[bytes] = []
-        kept = first = 0
-        for start, end, replacement in self._edits:
-            if replacement is None and (start == first or text[start - 1 : start] == b"{"):
-                # Of the members that are left the next is the first: its separator goes.
-                end += len(separator) if text.startswith(separator, end) else 0
-                first = end
-            elif replacement is None:
-                start -= len(separator)
-            pieces += (text[kept:start], replacement or b"")
-            kept = end
-        return b"".join((*pieces, text[kept:]))
-
-    def report(self) -> Report:
-        """Return what was found, as far as a report lists it."""
-        if not self._count:
-            return CLEAN
-        findings = tuple(self._listing.findings)
-        return Report(findings, self._changed, omitted=self._count - len(findings))
-
-    def _find_fault(self, rule: str, place: int, key: str | int | None, kind: type) -> None:
-        if rule != "unserializable":
-            self._find(rule, "replace", place, key, kind, "")
-        else:
-            action = "replace" if type(key) is int else "remove"
-            self._find(rule, action, place, key, kind, package(kind))
-
-    def _judge_name(self, index: int) -> bool:
-        code, place, key, kind, start, end = self._records[index]
-        rule = self._rule(code, place, str(key))
-        if rule is None:
-            return True
-        if code & _CUT:
-            pass  # it is gone already
-        elif rule.action == "remove":
-            self._edit(start, end, None)
-        elif rule.action == "replace":
-            if callable(rule.replacement):
-                return False
-            text = self._style.scalar(rule.replacement)
-            # The name stands before the value as it would be written alone.
-            start += len(self._style.scalar(key)) + len(self._style.key_separator)
-            if self._stands_there(index, rule, text, start):
-                return True
-            self._edit(start, end, text)
-        elif rule.action == "reject":
-            return False
-        self._find(rule.name, rule.action, place, key, kind, rule.owner or package(kind))
-        return True
-
-    def _stands_there(self, index: int, rule: Rule, text: bytes, start: int) -> bool:
-        """Tell whether a value is a rule's replacement already, so that nothing is to be done."""
-        kind, end = self._records[index][3], self._records[index][5]
-        if kind is not type(rule.replacement) or self._content[start:end] != text:
-            return False
-        # U+FFFD may stand there for half a character.
-        after = self._records[index + 1 : index + 2]
-        return not (after and after[0][0] == _SURROGATE and after[0][4] == start)
-
-    def _rule(self, value: int, place: int, name: str) -> Rule | None:
-        """Return the first of the rules for a name that holds where it stands."""
-        for placed in self._matcher.rules_of(value):
-            if placed.everywhere:
-                return placed.rule
-            container = self._stand(place)
-            if placed.holds(container, self._matcher.places.below(container, name)):
-                return placed.rule
-        return None
-
-    def _stand(self, place: int) -> int:
-        """Return the place of a container in the globs, by its record."""
+    def of(self, place: int, name: str) -> tuple[int, int]:
+        """Return the place of a container, and that of a member of it."""
+        known = self._known
         pending: list[int] = []
-        while place not in self._stands:
+        while place not in known:
             pending.append(place)
             around = self._records[place - 1][1]
             if not around:
-                self._stands[place] = self._matcher.places.start
+                known[pending.pop()] = self._places.start
                 break
             place = around
-        stand = self._stands[place]
-        below = self._matcher.places.below
-        for place in reversed(pending):
-            record = self._records[place - 1]
-            if record[1]:
-                stand = below(stand, str(record[2]))
-                self._stands[place] = stand
-        return stand
+        container = known[place]
+        for inner in reversed(pending):
+            container = self._places.below(container, str(self._records[inner - 1][2]))
+            known[inner] = container
+        return container, self._places.below(container, name)
 
-    def _edit(self, start: int, end: int, replacement: bytes | None) -> None:
-        self._edits.append((start, end, replacement))
-        self._until = end
 
-    def _find(
-        self, rule: str, action: str, place: int, key: str | int | None, kind: type, owner: str
-    ) -> None:
-        self._count += 1
-        self._changed |= action != "report"
-        if not self._listing.takes(action):
-            return
-        known = self._names.get(id(kind))
-        if known is None:
-            hint = HINT if is_plain_data(kind) else ""
-            known = self._names[id(kind)] = qualified_name(kind), hint
-        name, hint = known
-        tokens = []
-        if place:
-            tokens = [*self._path(place), _token(f"<{name}>" if key is None else key)]
-        hint = hint if rule == "unserializable" else ""
-        self._listing.add(tokens, rule, action, name, owner, hint)
+def _edited(content: bytes, edits: Sequence[_Edit], comma: bytes) -> bytes:
+    """Return the text with the edits made; a member that goes takes one separator along."""
+    if not edits:
+        return content
+    pieces: list[bytes] = []
+    kept = first = 0
+    for start, end, text in edits:
+        if text is None and (start == first or content[start - 1 : start] == b"{"):
+            # The next one is the first of those that are left: it needs no separator.
+            end += len(comma) if content.startswith(comma, end) else 0
+            first = end
+        elif text is None:
+            start -= len(comma)
+        pieces += (content[kept:start], text or b"")
+        kept = end
+    return b"".join((*pieces, content[kept:]))
 
-    def _path(self, place: int) -> list[str]:
-        """Return the tokens of the path of a container, by its record."""
-        if self._tokens[0] != place:
-            tokens: list[str] = []
-            _, around, key, *_ = self._records[place - 1]
-            while around:
-                tokens.append(_token(key))
-                _, around, key, *_ = self._records[around - 1]
-            tokens.reverse()
-            self._tokens = place, tokens
-        return self._tokens[1]
+
+def _report(records: Sequence[Record], marks: Sequence[_Mark]) -> Report:
+    if not marks:
+        return CLEAN
+    listing = Listing()
+    # The last ones: faults of a kind, and in one place, often come in a row.
+    path: list[str] = []
+    path_of, named, hinted, name, hint = 0, None, "", "", ""
+    for place, key, kind, rule, action, owner in marks:
+        if not listing.takes(action):
+            break
+        if kind is not named:
+            name, named, hinted = qualified_name(kind), kind, ""
+        if rule != hinted:
+            hint = HINT if rule == "unserializable" and is_plain_data(kind) else ""
+            hinted = rule
+        if path_of != place:
+            path, path_of = _path(records, place), place
+        last = _token(f"<{name}>" if key is None else key)
+        owner = package(kind) if owner is None else owner
+        listing.add([*path, last] if place else [], rule, action, name, owner, hint)
+    findings = tuple(listing.findings)
+    changed = {mark[4] for mark in marks} != {"report"}
+    return Report(findings, changed, omitted=len(marks) - len(findings))
+
+
+def _path(records: Sequence[Record], place: int) -> list[str]:
+    """Return the tokens of the path of a container, by its record."""
+    tokens: list[str] = []
+    while around := records[place - 1][1]:
+        tokens.append(_token(records[place - 1][2]))
+        place = around
+    tokens.reverse()
+    return tokens
 
 
 def _token(key: str | int | None) -> str:

@@ -7,6 +7,7 @@ import enum
 import json
 import math
 import threading
+import tracemalloc
 from typing import Any, NamedTuple
 
 import pytest
@@ -245,7 +246,7 @@ def test_what_the_pass_does(
 
 
 def cycle() -> Any:
-    value: dict[str, Any] = {"a": [1]}
+    value: dict[str, Any] = {"text": "", "a": [1]}
     value["a"].append(value)
     return value
 
@@ -368,6 +369,19 @@ def test_an_unfolding_body_is_handed_back_before_it_costs() -> None:
     value = [text] * 70
     assert compiled(value) is None
     assert compiled(value[:60]) is not None
+
+
+def test_a_cycle_is_handed_back_at_its_closing_edge() -> None:
+    """Not when its levels run out: what stands beside it would be written as often."""
+    value = cycle()
+    value["text"] = "x" * 100_000
+    for wrap in (lambda value: value, lambda value: {"m": [value, {"a": [{"b": value}]}]}):
+        tracemalloc.start()
+        try:
+            assert compiled(wrap(value)) is None
+            assert tracemalloc.get_traced_memory()[1] < 500_000
+        finally:
+            tracemalloc.stop()
 
 
 def test_the_search_for_cycles_is_bounded() -> None:
