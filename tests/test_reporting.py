@@ -246,7 +246,7 @@ def test_a_record_factory_with_a_field_of_ours_keeps_the_line(
 def test_the_line_speaks_for_itself(family: Family) -> None:
     """Without a logging configuration, the line on stderr says who wrote it."""
     code = f"""
-import {family}, {family.guarded.__name__} as guarded
+import {family}, body_guard.{family} as guarded
 transport = {family}.MockTransport(lambda request: {family}.Response(200))
 guarded.GuardedClient(transport=transport).post("{URL}", json={{"_sentry_x": 1}})
 """
@@ -313,7 +313,7 @@ def test_a_signal_handler_may_send(family: Family) -> None:
     """A handler that sends a guarded request in the middle of another one's report is counted."""
     printed = run(f"""
 import logging, signal, time
-import body_guard, {family}, {family.guarded.__name__} as guarded
+import body_guard, {family}, body_guard.{family} as guarded
 
 logging.getLogger("body_guard").setLevel(logging.DEBUG)
 logging.getLogger("body_guard").addHandler(logging.StreamHandler(open("/dev/null", "w")))

@@ -105,7 +105,7 @@ def test_no_reference_cycle(family: Family) -> None:
         (object(), "builtins.object"),
         (None, "builtins.NoneType"),
         ({}, "builtins.dict"),
-        (httpx.HTTPTransport(), "httpx.HTTPTransport"),
+        (httpx.HTTPTransport(), f"{httpx.__name__}.HTTPTransport"),
         (requests.Session(), "requests.sessions.Session"),
     ],
     ids=lambda v: type(v).__name__,
@@ -123,9 +123,12 @@ def test_what_is_no_client(value: Any, given: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "write"),
     [
-        (httpx.Client, "httpx.Client; write guard(httpx.Client())."),
-        (httpx.AsyncClient, "httpx.AsyncClient; write guard(httpx.AsyncClient())."),
-        (httpx.HTTPTransport, "httpx.HTTPTransport; write guard(httpx.Client())."),
+        (httpx.Client, f"{httpx.__name__}.Client; write guard({httpx.__name__}.Client())."),
+        (
+            httpx.AsyncClient,
+            f"{httpx.__name__}.AsyncClient; write guard({httpx.__name__}.AsyncClient()).",
+        ),
+        (httpx.HTTPTransport, f"{httpx.__name__}.HTTPTransport; write guard(httpx.Client())."),
         (openai.OpenAI, "openai.OpenAI; write guard(openai.OpenAI())."),
         (dict, "builtins.dict; write guard(httpx.Client())."),
     ],

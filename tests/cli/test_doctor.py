@@ -96,11 +96,12 @@ def test_a_guard_that_is_installed_stays() -> None:
 
 
 def test_an_install_that_does_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where install() hooks nothing, every door is named as not hooked, and the exit code is 1."""
+    """Where install() hooks nothing, each door there is counts as not hooked; the exit code is 1."""
     monkeypatch.setattr(integration, "install", lambda: None)
     result = run()
     assert result.exit_code == 1
-    assert not_hooked(result) == [door.name for door in integration.coverage().doors]
+    doors = integration.coverage().doors
+    assert not_hooked(result) == [door.name for door in doors if not door.absent]
     assert ALL_HOOKED not in result.stdout
 
 
@@ -295,10 +296,9 @@ def as_process(directory: Path, encoding: str, *missing: str) -> str:
     return done.stdout.decode(encoding)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_as_a_process(tmp_path: Path, encoding: str) -> None:
-    """Piped, the report fits 80 columns, has no colours, and asks nobody anything."""
-    text = as_process(tmp_path, encoding)
+def test_as_a_process(tmp_path: Path) -> None:
+    """Piped to where only ASCII is read, the report is shown, and asks nobody anything."""
+    text = as_process(tmp_path, "ascii")
     assert text.endswith(ALL_HOOKED)
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
@@ -314,8 +314,9 @@ def test_as_a_process(tmp_path: Path, encoding: str) -> None:
     ],
 )
 def test_as_a_process_without(tmp_path: Path, missing: tuple[str, ...]) -> None:
-    """What is not installed is said to be so, and the rest is shown."""
+    """What is not installed is said to be so, and the rest is shown, in 80 columns of UTF-8."""
     lines = as_process(tmp_path, "utf-8", *missing).splitlines()
+    assert max(map(len, lines)) <= 80
     for name in missing:
         assert any(line.split() == [name, "not", "installed"] for line in lines)
     doors = [line for line in lines if line.startswith(" json.dumps ")]
