@@ -12,6 +12,7 @@
 #include "_speedups.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -23,11 +24,16 @@
 #define BLOCK 1024          /* characters for which room is made at once, */
 #define MOST_CHARACTER 12   /* this many bytes for each: a pair of escapes */
 
-/* A body that may be no tree can unfold without end: from here on the walk, which is linear,
- * decides. The last bounds the search for the closing edges of cycles. */
+/* A body that is no tree can unfold without end. The walk, which is linear, decides once more work
+ * was repeated than this, and this many times what was done once; or, since not every repetition
+ * is noticed, after this much of a body that may be no tree. */
+#define MOST_REPEATED ((Py_ssize_t)1 << 20)
+#define MOST_TIMES 8
 #define MOST_CONTAINERS 1000000
 #define MOST_UNFOLDED ((Py_ssize_t)64 << 20)
-#define MOST_COMPARED 16000000
+#define MOST_COMPARED 16000000 /* levels, in search of the closing edges of cycles */
+#define KNOWN 1024             /* containers that are recognized */
+#define CONTAINER_WORK 32      /* what one costs, in bytes that are written */
 
 typedef enum { RUNNING, HANDED_BACK, FAILED } State; /* FAILED: an exception is set */
 
@@ -82,7 +88,11 @@ typedef struct {
     Py_ssize_t records_used, records_size;
 
     Py_ssize_t containers, compared;
-    int may_be_shared; /* whether a container was met that several references lead to */
+    Py_ssize_t repeating;     /* the depth of the outermost container that was met before, or 0 */
+    Py_ssize_t repeated_from; /* the work done when it was opened, */
+    Py_ssize_t repeated;      /* and the work that was repeated before it */
+    int may_be_shared; /* whether a container was met that several references lead to, and if so */
+    PyObject *known[KNOWN]; /* the last of them, by their address; borrowed, only compared */
 } Pass;
 
 static inline Frame *innermost(const Pass *pass) {
@@ -334,18 +344,34 @@ static void record_here(Pass *pass, uint32_t code, PyTypeObject *type) {
 
 /* Containers. */
 
+static Py_ssize_t work_done(const Pass *pass) {
+    return pass->used + CONTAINER_WORK * pass->containers;
+}
+
+static void check_repeated(Pass *pass) {
+    Py_ssize_t work = work_done(pass), repeated = pass->repeated + work - pass->repeated_from;
+    if (repeated > MOST_REPEATED && repeated > MOST_TIMES * (work - repeated)) hand_back(pass);
+}
+
 /* A container that more than one reference leads to may close a cycle, and then the walk decides:
  * where several cycles meet, which edge closes one depends on the order of the walk. */
 static void check_shared(Pass *pass, PyObject *container) {
+    if (!pass->may_be_shared) memset(pass->known, 0, sizeof pass->known);
     pass->may_be_shared = 1;
     pass->compared += pass->depth;
-    if (pass->compared > MOST_COMPARED) hand_back(pass);
     for (Py_ssize_t level = pass->depth; level-- > 0;) {
-        if (pass->frames[level].container == container) {
-            hand_back(pass);
-            return;
-        }
+        if (pass->frames[level].container == container) hand_back(pass);
     }
+    if (pass->compared > MOST_COMPARED || pass->containers > MOST_CONTAINERS
+        || pass->used > MOST_UNFOLDED) {
+        hand_back(pass);
+    }
+    PyObject **known = &pass->known[((uintptr_t)container >> 4) % KNOWN];
+    if (*known == container && pass->repeating == 0) {
+        pass->repeating = pass->depth + 1;
+        pass->repeated_from = work_done(pass);
+    }
+    *known = container;
 }
 
 static Outcome open_container(Pass *pass, PyObject *container) {
@@ -362,10 +388,7 @@ static Outcome open_container(Pass *pass, PyObject *container) {
      * does not count: another way to that is a cycle. */
     if (pass->depth > 0 && Py_REFCNT(container) > 1) check_shared(pass, container);
     pass->containers++;
-    if (pass->may_be_shared
-        && (pass->containers > MOST_CONTAINERS || pass->used > MOST_UNFOLDED)) {
-        hand_back(pass);
-    }
+    if (pass->repeating) check_repeated(pass);
     if (pass->state != RUNNING
         || !make_room(pass, (void **)&pass->frames, pass->depth, &pass->frames_size,
                       sizeof(Frame))) {
@@ -388,6 +411,10 @@ static void close_container(Pass *pass) {
     Frame *frame = innermost(pass);
     put(pass, frame->is_object ? "}" : "]", 1);
     if (frame->note >= 0) pass->records[frame->note].end = pass->used;
+    if (pass->depth == pass->repeating) {
+        pass->repeated += work_done(pass) - pass->repeated_from;
+        pass->repeating = 0;
+    }
     drop_frame(pass);
 }
 
@@ -666,7 +693,10 @@ static void release(Pass *pass) {
 
 static PyObject *encode(PyObject *module, PyObject *args) {
     PyObject *value, *keys;
-    Pass pass = {.module = PyModule_GetState(module), .size = BLOCK * MOST_CHARACTER};
+    Pass pass;
+    memset(&pass, 0, offsetof(Pass, known)); /* the rest takes longer than a small body */
+    pass.module = PyModule_GetState(module);
+    pass.size = BLOCK * MOST_CHARACTER;
     if (!PyArg_ParseTuple(args, "OO!nks#s#:encode", &value, pass.module->key_table, &keys,
                           &pass.max_bytes, &pass.flags, &pass.comma, &pass.comma_size, &pass.colon,
                           &pass.colon_size)) {

@@ -37,7 +37,7 @@
 #endif
 
 typedef struct {
-    Py_ssize_t start, size; /* of the text in the arena */
+    PyObject *utf8; /* bytes; lone surrogates in their 3-byte form */
     uint32_t hash;
     uint32_t value;
     int is_prefix;
@@ -49,8 +49,6 @@ typedef struct {
     uint32_t count;
     uint32_t *slots; /* open addressing: 1 + the index of a key; 0 is free */
     uint32_t mask;
-    char *arena;     /* the text of all keys, UTF-8; lone surrogates in their 3-byte form */
-    Py_ssize_t used, allocated;
     char *scratch;   /* for names that are not ASCII; the GIL protects it */
     Py_ssize_t longest_name, longest_prefix;
     uint32_t empty;  /* the value of the name "" */

@@ -6,7 +6,6 @@
 
 #define HASH_START 2166136261u /* FNV-1a: each byte adds to the hash of what is before it, */
 #define HASH_FACTOR 16777619u  /* so that one reading of a name looks up all its prefixes */
-#define MOST_KEYS ((Py_ssize_t)1 << 24)
 
 static inline uint32_t hash_step(uint32_t hash, char byte) {
     return (hash ^ (unsigned char)byte) * HASH_FACTOR;
@@ -27,8 +26,9 @@ static inline uint32_t *slot_of(const KeyTable *table, int is_prefix, uint32_t h
         uint32_t *slot = &table->slots[at];
         if (*slot == 0) return slot;
         const BgKey *key = &table->keys[*slot - 1];
-        if (key->hash == hash && key->is_prefix == is_prefix && key->size == size
-            && memcmp(table->arena + key->start, text, (size_t)size) == 0) {
+        if (key->hash == hash && key->is_prefix == is_prefix
+            && PyBytes_GET_SIZE(key->utf8) == size
+            && memcmp(PyBytes_AS_STRING(key->utf8), text, (size_t)size) == 0) {
             return slot;
         }
     }
@@ -81,51 +81,34 @@ uint32_t bg_keys_find_unicode(const KeyTable *table, PyObject *name) {
 
 /* Building a table. It is only handed out whole, so that it never changes while it is read. */
 
-static int add_key(KeyTable *table, int is_prefix, const char *text, Py_ssize_t size,
-                   uint32_t value) {
-    uint32_t hash = HASH_START;
-    for (Py_ssize_t i = 0; i < size; i++) hash = hash_step(hash, text[i]);
-    uint32_t *slot = slot_of(table, is_prefix, hash, text, size);
-    if (*slot != 0) {
-        PyErr_SetString(PyExc_ValueError, "two keys have one text");
-        return -1;
-    }
-    if (table->allocated - table->used < size) {
-        Py_ssize_t wanted = 2 * table->allocated + size;
-        char *larger = PyMem_Realloc(table->arena, (size_t)wanted);
-        if (larger == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        table->arena = larger;
-        table->allocated = wanted;
-    }
-    memcpy(table->arena + table->used, text, (size_t)size);
-    table->keys[table->count] = (BgKey){table->used, size, hash, value, is_prefix};
-    table->used += size;
-    *slot = ++table->count;
-    return 0;
+static int refuse(const char *why) {
+    PyErr_SetString(PyExc_ValueError, why);
+    return -1;
 }
 
-static int add_text(KeyTable *table, int is_prefix, const char *text, Py_ssize_t size,
-                    uint32_t value) {
-    if (size == 0 && is_prefix) {
-        PyErr_SetString(PyExc_ValueError, "a prefix must not be empty");
-        return -1;
-    }
+/* Take over a reference to the text of a key. */
+static int add_key(KeyTable *table, int is_prefix, PyObject *utf8, uint32_t value) {
+    BgKey *key = &table->keys[table->count];
+    *key = (BgKey){utf8, HASH_START, value, is_prefix};
+    table->count++;
+    const char *text = PyBytes_AS_STRING(utf8);
+    Py_ssize_t size = PyBytes_GET_SIZE(utf8);
     if (size == 0) {
         table->empty = value;
-        return 0;
+        return is_prefix ? refuse("a prefix must not be empty") : 0;
     }
-    unsigned char first = (unsigned char)text[0];
     if (is_prefix) {
-        table->prefix_sizes[first] |= size_bit(size);
+        table->prefix_sizes[(unsigned char)text[0]] |= size_bit(size);
         table->longest_prefix = Py_MAX(table->longest_prefix, size);
     } else {
-        table->name_filter[first] |= filter_bit(text, size);
+        table->name_filter[(unsigned char)text[0]] |= filter_bit(text, size);
         table->longest_name = Py_MAX(table->longest_name, size);
     }
-    return add_key(table, is_prefix, text, size, value);
+    for (Py_ssize_t i = 0; i < size; i++) key->hash = hash_step(key->hash, text[i]);
+    uint32_t *slot = slot_of(table, is_prefix, key->hash, text, size);
+    if (*slot != 0) return refuse("two keys have one text");
+    *slot = table->count;
+    return 0;
 }
 
 static int add_item(KeyTable *table, int is_prefix, PyObject *item) {
@@ -135,16 +118,9 @@ static int add_item(KeyTable *table, int is_prefix, PyObject *item) {
     }
     unsigned long value = PyLong_AsUnsignedLong(number);
     if (value == (unsigned long)-1 && PyErr_Occurred()) return -1;
-    if (value == 0 || value > UINT32_MAX) {
-        PyErr_SetString(PyExc_ValueError, "a value must be positive and fit into 32 bits");
-        return -1;
-    }
+    if (value == 0 || value > UINT32_MAX) return refuse("a value is positive and has 32 bits");
     PyObject *utf8 = PyUnicode_AsEncodedString(name, "utf-8", "surrogatepass");
-    if (utf8 == NULL) return -1;
-    int failed = add_text(table, is_prefix, PyBytes_AS_STRING(utf8), PyBytes_GET_SIZE(utf8),
-                          (uint32_t)value);
-    Py_DECREF(utf8);
-    return failed;
+    return utf8 == NULL ? -1 : add_key(table, is_prefix, utf8, (uint32_t)value);
 }
 
 static int add_items(KeyTable *table, int is_prefix, PyObject *items) {
@@ -156,10 +132,6 @@ static int add_items(KeyTable *table, int is_prefix, PyObject *items) {
 
 static int fill(KeyTable *table, PyObject *names, PyObject *prefixes) {
     Py_ssize_t count = PyList_GET_SIZE(names) + PyList_GET_SIZE(prefixes);
-    if (count > MOST_KEYS) {
-        PyErr_SetString(PyExc_ValueError, "too many keys");
-        return -1;
-    }
     uint32_t slots = 8;
     while ((Py_ssize_t)slots < 2 * count) slots *= 2;
     table->mask = slots - 1;
@@ -194,9 +166,9 @@ static PyObject *keys_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) 
 
 static void keys_dealloc(KeyTable *table) {
     PyTypeObject *type = Py_TYPE(table);
+    for (uint32_t i = 0; i < table->count; i++) Py_DECREF(table->keys[i].utf8);
     PyMem_Free(table->keys);
     PyMem_Free(table->slots);
-    PyMem_Free(table->arena);
     PyMem_Free(table->scratch);
     type->tp_free(table);
     Py_DECREF(type);

@@ -6,7 +6,9 @@ import collections
 import enum
 import json
 import math
+import random
 import threading
+import time
 import tracemalloc
 from typing import Any, NamedTuple
 
@@ -359,16 +361,47 @@ def test_more_faults_than_a_pass_records_are_the_walks() -> None:
     assert compiled([math.nan] * 100_000) is None
 
 
-def test_an_unfolding_body_is_handed_back_before_it_costs() -> None:
-    """Forty doublings would be terabytes; a shared text unfolds too."""
-    value: Any = ["x"]
-    for _ in range(40):
+def doubled(times: int, leaf: Any) -> Any:
+    value = [leaf]
+    for _ in range(times):
         value = [value, value]
-    assert compiled(value) is None
-    text = ["x" * 2**20]
-    value = [text] * 70
-    assert compiled(value) is None
-    assert compiled(value[:60]) is not None
+    return value
+
+
+def tangled(nodes: int) -> Any:
+    pick = random.Random(1)
+    made: list[dict[str, Any]] = [{"text": "x" * 10} for _ in range(nodes)]
+    for number, node in enumerate(made[:-1]):
+        below = made[number + 1 : number + 20]
+        node.update({f"key{index}": pick.choice(below) for index in range(5)})
+    return made[0]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [doubled(60, 1), doubled(60, "x" * 1000), tangled(600), tangled(5000), [["x" * 2**20]] * 70],
+    ids=["doubled", "doubled-text", "tangled", "tangled-many", "one-text"],
+)
+def test_an_unfolding_body_is_handed_back_before_it_costs(value: Any) -> None:
+    """Unfolded, it may be terabytes: not much more is written than what is written once."""
+    tracemalloc.start()
+    began = time.process_time()
+    try:
+        assert compiled(value) is None
+        assert tracemalloc.get_traced_memory()[1] < 32 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert time.process_time() - began < 0.5
+
+
+def test_containers_that_stand_in_a_few_places_stay_in_the_pass() -> None:
+    """A schema that many tools share, texts that stand twice; and what somebody else refers to."""
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    assert agrees({"tools": [{"function": {"parameters": schema}}] * 1000})
+    large = [["x" * 2**20] for _ in range(4)]
+    assert agrees([large, large, large])
+    held = [["x" * 2**20] for _ in range(10)]
+    assert compiled({"messages": held, "again": held[:8]}) is not None
 
 
 def test_a_cycle_is_handed_back_at_its_closing_edge() -> None:
