@@ -9,7 +9,6 @@ is not imported is not imported for this: it is patched as soon as somebody does
 from __future__ import annotations
 
 import sys
-import threading
 from dataclasses import replace
 from functools import wraps
 from importlib import import_module
@@ -19,6 +18,7 @@ from weakref import ref
 
 from body_guard._doors import build, is_guarded
 from body_guard._guard import Guard
+from body_guard._locks import Lock
 from body_guard._patch import Coverage, Door, Hook, Patch
 from body_guard._sending import (
     AsyncRequestHooks,
@@ -198,16 +198,25 @@ class _Guarded:
 
 
 class _Installation(MetaPathFinder):
-    """What is installed in this process; as a finder, it waits for a library to be imported."""
+    """What is installed in this process; as a finder, it waits for a library to be imported.
+
+    This module can be reloaded, or imported once more: then there are two. The later one, when it
+    is asked to do something, puts an end to what the earlier one does.
+    """
+
+    #: By this they know each other, since each is of a class of its own.
+    _body_guard_finder = True
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = Lock()
         self.policy: Policy | None = None
         self.libraries: list[_Guarded] = []
 
     def install(self, policy: Policy | None) -> None:
         policy = Guard(cast(Any, None), policy).policy  # checked now, whatever is imported later
         with self.lock:
+            for other in self.others():
+                other.uninstall()
             self.policy = policy
             if self not in sys.meta_path:
                 sys.meta_path.insert(0, self)
@@ -218,10 +227,16 @@ class _Installation(MetaPathFinder):
 
     def uninstall(self) -> None:
         with self.lock:
+            for other in self.others():
+                other.uninstall()
             if self in sys.meta_path:
                 sys.meta_path.remove(self)
             for guarded in reversed(self.libraries):
                 guarded.uninstall()
+
+    def others(self) -> list[Any]:
+        """Return what copies of this module, made before it was reloaded, have installed."""
+        return [each for each in sys.meta_path if each is not self and _is_ours(each)]
 
     def arrived(self, library: ModuleType) -> None:
         """Guard a library that has been imported, unless all was uninstalled meanwhile."""
@@ -241,13 +256,18 @@ class _Installation(MetaPathFinder):
         if fullname not in _LIBRARIES:
             return None
         for finder in list(sys.meta_path):
-            find = None if finder is self else getattr(finder, "find_spec", None)
+            # Two of ours would ask each other without end.
+            find = None if _is_ours(finder) else getattr(finder, "find_spec", None)
             spec: ModuleSpec | None = None if find is None else find(fullname, path, target)
             if spec is not None:
                 if spec.loader is not None:  # not a mere folder of that name
                     spec.loader = _Announcing(spec.loader, self)
                 return spec
         return None
+
+
+def _is_ours(finder: Any) -> bool:
+    return "_body_guard_finder" in vars(type(finder))
 
 
 class _Announcing(Loader):
@@ -319,4 +339,7 @@ def coverage() -> Coverage:
             for name in _LIBRARIES
             if name not in sys.modules and name not in known
         ]
-    return Coverage(tuple(doors) or (Door("httpx", False, "not installed: call install()"),))
+    why = "not installed: call install()"
+    if _installation.others():
+        why = "installed by a copy of body_guard from before a reload: install() replaces it"
+    return Coverage(tuple(doors) or (Door("httpx", False, why),))

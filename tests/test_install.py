@@ -524,6 +524,16 @@ def test_who_only_looks_for_a_library(family: Family) -> None:
     assert found.loader.get_filename(str(family)) == family.library.__file__
 
 
+def test_two_copies_do_not_ask_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should both wait for a library, each asks the finders that are not ours."""
+    another = type(_installation)()
+    monkeypatch.setattr(sys, "meta_path", [another, _installation, *sys.meta_path])
+    for each in (another, _installation):
+        found = each.find_spec("httpx", None)
+        assert found is not None
+        assert found.loader is not None
+
+
 class Finder:
     """A finder of the old kind, which importlib passes over too."""
 
@@ -591,3 +601,76 @@ def test_one_report_beside_a_transport(family: Family, wire: Wire) -> None:
         client.post(URL, content=DIRTY)
     assert wire.body == CLEAN
     assert len(seen) == 1
+
+
+# A copy of this package that was at work before a reload, in processes of their own.
+
+RELOADED = """
+import importlib, sys
+import body_guard
+def post():
+    answer = library.MockTransport(lambda request: library.Response(200, content=request.content))
+    with body_guard.collect() as reports, library.Client(transport=answer) as client:
+        text = client.post("http://x.test", content=b'{{"_sentry_x": 1, "a": 2}}').text
+    print(text, len(reports))
+def finders():
+    print([type(f).__module__ for f in sys.meta_path if "body_guard" in type(f).__module__])
+{before}
+body_guard.install()
+{again}
+import body_guard
+print(body_guard.coverage().doors[0].why)
+body_guard.install()
+finders()
+import {name} as library
+post()
+print(len([door for door in body_guard.coverage().doors if door.name.startswith("{name}.")]))
+body_guard.uninstall()
+finders()
+post()
+print(library.Client.send.__code__.co_filename.endswith("_client.py"))
+"""
+AGAIN = {
+    "reloaded": "importlib.reload(sys.modules['body_guard._install'])",
+    "imported again": (
+        "for each in [each for each in sys.modules if each.split('.')[0] == 'body_guard']:\n"
+        "    del sys.modules[each]"
+    ),
+}
+
+
+@pytest.mark.parametrize("again", AGAIN)
+@pytest.mark.parametrize("first", [False, True], ids=["library later", "library first"])
+def test_a_reload_after_install(family: Family, again: str, first: bool) -> None:
+    """The new copy takes over from the old one, and its uninstall() undoes all."""
+    before = f"import {family}" if first else ""
+    code = RELOADED.format(name=family, before=before, again=AGAIN[again])
+    assert run(code) == (
+        "installed by a copy of body_guard from before a reload: install() replaces it\n"
+        "['body_guard._install']\n"
+        '{ "a": 2} 1\n'
+        "5\n"
+        "[]\n"
+        '{"_sentry_x": 1, "a": 2} 0\n'
+        "True\n"
+    )
+
+
+@pytest.mark.parametrize("again", AGAIN)
+def test_a_reload_and_no_install(family: Family, again: str) -> None:
+    """The old copy is at work until the new one is told to end it."""
+    code = f"""
+import importlib, sys
+import body_guard
+body_guard.install()
+{AGAIN[again]}
+import {family} as library
+answer = library.MockTransport(lambda request: library.Response(200, content=request.content))
+def post():
+    print(library.Client(transport=answer).post("http://x.test", content=b'{{"_sentry_x": 1}}').text)
+post()
+import body_guard
+body_guard.uninstall()
+post()
+"""
+    assert run(code) == '{}\n{"_sentry_x": 1}\n'

@@ -7,7 +7,6 @@ places where bodies are made.
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
@@ -15,6 +14,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import httpx
 
 from body_guard._doors import ClientDoor
+from body_guard._locks import Lock
 from body_guard._swap import hold, release
 from body_guard.integrations._stainless import guard_of
 
@@ -35,7 +35,7 @@ class ClientNet:
 
     def __init__(self, current: Current) -> None:
         self._current = current
-        self._lock = threading.RLock()  # clients are made in any thread
+        self._lock = Lock()  # clients are made in any thread
         self._watched: WeakSet[Any] = WeakSet()
         self._adopted: WeakKeyDictionary[Any, type] = WeakKeyDictionary()  # the class it was given
 

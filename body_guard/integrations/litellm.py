@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
-import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from body_guard._locks import Lock
 from body_guard._patch import Coverage, Door, Patch
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class _Installation:
     """What is installed in this process: the guard of now, and the patches that ask for it."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = Lock()
         self.guard: Guard | None = None
         self.net: Any = None
         self.patches: tuple[Patch, ...] = ()

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import functools
 import logging
-import threading
 from importlib import import_module
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from body_guard._locks import Lock
 from body_guard._reporting import log
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ __all__ = ["install", "status", "uninstall"]
 
 Status = Literal["fixed", "patched", "unfixed", "unknown", "absent"]
 
-_lock: Final = threading.RLock()
+_lock: Final = Lock()
 _SPAN: Final = "_sentry_span"
 
 
