@@ -8,6 +8,7 @@ by ``await``. The guard stands on the class where `guard` swapped it in, so that
 from __future__ import annotations
 
 from contextvars import ContextVar
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from body_guard._audit import ENCODING_ERRORS, note
@@ -29,6 +30,7 @@ from body_guard.core.sanitizer import sanitizer_for
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from body_guard._guard import Host
     from body_guard._request import Library
     from body_guard.core.policy import Policy
     from body_guard.core.report import Report
@@ -104,12 +106,17 @@ def build(
         guard.judge(request, known, streams=known is not CLEAN)
         return request
     value, extensions = options["json"], options.get("extensions")
-    policy, host = guard.policy_for(extensions) if extensions else guard.policy, ""
-    if policy.hosts or policy.on_report or policy.mode == "audit":
-        host = destination(guard.library, client.base_url, args, options)
-        policy = policy.for_host(host)
-    if policy.mode == "audit":
-        return _audit(guard, original, args, options, host)
+    policy = guard.policy_for(extensions) if extensions else guard.policy
+
+    def locate() -> str:
+        return destination(guard.library, client.base_url, args, options)
+
+    host: Host = locate  # to parse a URL costs more than to judge a small body
+    if policy.hosts or policy.mode == "audit":
+        host = located = locate()
+        policy = policy.for_host(located)
+        if policy.mode == "audit":
+            return _audit(guard, original, args, options, located)
     if not is_librarys:
         prepared = guard.prepare(value, extensions, host)
         if prepared is None:
@@ -117,7 +124,9 @@ def build(
         request = original(*args, **{**options, "json": prepared[0]})
         guard.judge(request, known_above(prepared[1]))
         return request
-    encoded = guard.guarded(policy, host, sanitizer_for(policy).encode, value)
+    start = perf_counter()
+    encoded = guard.guarded(policy, host, start, sanitizer_for(policy).encode, value)
+    spent = perf_counter() - start
     if encoded is None:
         return original(*args, **options)
     content, found = encoded
@@ -125,7 +134,7 @@ def build(
     request = original(*args, **options)
     if "Content-Type" not in request.headers:
         request.headers["Content-Type"] = "application/json"
-    guard.judge(request, known_above(found), encoded=(policy, content))
+    guard.judge(request, known_above(found), encoded=(policy, content), spent=spent)
     return request
 
 

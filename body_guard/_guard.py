@@ -20,13 +20,15 @@ from body_guard._signatures import UnknownDigestError, digests, signed_by
 from body_guard._streams import abuffer, buffer, is_begun
 from body_guard.core.errors import BodyError, GuardError, SignedBodyError
 from body_guard.core.policy import Policy, checked_policy
-from body_guard.core.report import CLEAN, Report, not_judged, told
+from body_guard.core.report import CLEAN, Report, not_judged, stamp, told
 from body_guard.core.sanitizer import sanitizer_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from body_guard._request import Library
+
+    Host = str | Callable[[], str]
 
 __all__ = ["Guard"]
 
@@ -71,27 +73,29 @@ class Guard:
         policy = self.policy
         if extensions and EXTENSION in extensions:
             given = extensions[EXTENSION]
-            if isinstance(given, Report):  # ours, of this request or of one that it follows
-                given = extensions.get(OVERRIDE, policy)
-            policy = checked_policy(given, _EXTENSION_NAME)
+            if not _is_report(given):  # ours, of this request or of one that it follows
+                policy = checked_policy(given, _EXTENSION_NAME)
+            elif OVERRIDE in extensions:
+                policy = extensions[OVERRIDE]
         if not policy.hosts:
             return policy
         return policy.for_host(host if type(host) is str else host.raw_host.decode("ascii"))
 
     def prepare(
-        self, value: object, extensions: Any, host: str = ""
+        self, value: object, extensions: Any, host: Host = ""
     ) -> tuple[object, Report] | None:
         """Sanitize a value that somebody else encodes; None when it is to be sent unguarded.
 
         In an audit, the value is the one given.
         """
         __tracebackhide__ = True
+        start = perf_counter()
         sanitizer = sanitizer_for(self.policy_for(extensions, host))
+        prepare: Callable[[object], tuple[object, Report]] = sanitizer.prepare
         if sanitizer.policy.mode == "audit":
-            return self.guarded(
-                sanitizer.policy, host, lambda: (value, audited(lambda: sanitizer.prepare(value)))
-            )
-        return self.guarded(sanitizer.policy, host, sanitizer.prepare, value)
+            prepare = lambda value: (value, audited(lambda: sanitizer.prepare(value)))  # noqa: E731
+        prepared = self.guarded(sanitizer.policy, host, start, prepare, value)
+        return prepared and (prepared[0], _timed(prepared[1], "", start))
 
     def judge(
         self,
@@ -99,6 +103,7 @@ class Guard:
         known: Report = CLEAN,
         *,
         encoded: tuple[Policy, bytes] | None = None,
+        spent: float = 0.0,
         streams: bool = True,
     ) -> None:
         """Judge the body of a request, and take out of it what may not leave.
@@ -109,6 +114,7 @@ class Guard:
             known: What was found in the value this body was made of.
             encoded: A policy, and the bytes that its sanitizer encoded for this request; a patch
                 of the library may have made others of them.
+            spent: Seconds that encoding them took.
             streams: Whether to report a stream, which is not judged; or to leave it to a later
                 door.
 
@@ -120,23 +126,27 @@ class Guard:
         bodies = peek(request, self.library)
         if not bodies and not streams:
             return
+        host = request.url.host
         if encoded and encoded[1:] == bodies and known is CLEAN and not encoded[0].on_report:
             # If another policy is the request's by now, send will see that. JSON it is, whatever it
             # will be called; called a form, say, it is to be judged as one where forms are judged.
             policy = encoded[0]
             by_headers = bool(policy.look_into)
-            remember(request, bodies, policy, CLEAN, by_headers=by_headers)
-            _reporting.deliver(CLEAN, policy, "")
+            report = stamp(CLEAN, host, spent)
+            remember(request, bodies, policy, report, by_headers=by_headers)
+            _reporting.deliver(report, policy, host)
             return
+        start = perf_counter() - spent
         policy = self.policy_for(request.extensions, request.url)
-        host = request.url.host
-        judged = self.guarded(policy, host, self._judge, request, bodies, policy, known, encoded)
+        judged = self.guarded(
+            policy, host, start, self._judge, request, bodies, policy, known, encoded, host, start
+        )
         if judged is not None:
             _reporting.deliver(judged[1], policy, host)
         elif recall(request, bodies, policy) is None:
             # It failed, and the policy lets the body go: no other door is to fail once more.
             failed = replace(not_judged("the guard failed"), mode=policy.mode)
-            remember(request, bodies, policy, failed)
+            remember(request, bodies, policy, _timed(failed, host, start))
 
     def has_judged(self, request: Any) -> bool:
         """Check whether a request is as it was judged, by the policy of now."""
@@ -172,6 +182,8 @@ class Guard:
         policy: Policy,
         known: Report,
         encoded: tuple[Policy, bytes] | None,
+        host: str,
+        start: float,
     ) -> tuple[None, Report] | None:
         """Give the report, or None when this body was reported before."""
         __tracebackhide__ = True
@@ -179,7 +191,7 @@ class Guard:
         if not bodies:
             earlier = recall(request, bodies)
             unread = replace(not_judged("stream"), mode=policy.mode)
-            report = known + (earlier or unread)
+            report = _timed(known + (earlier or unread), host, start)
             remember(request, bodies, policy, report)
             if earlier is None:
                 return None, report
@@ -188,7 +200,7 @@ class Guard:
         if earlier is not None:
             # The bytes were reported; what was found in the value they were made of may not be.
             known = known.without(earlier) if audit else known
-            remember(request, bodies, policy, earlier + known)
+            remember(request, bodies, policy, _timed(earlier + known, host, start))
             return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
         if audit:
             # What was found in the value was left in it, and is found in its bytes again.
@@ -199,6 +211,7 @@ class Guard:
             if change is not None:
                 put(request, self.library, *change)
                 bodies = (change[0],)
+        report = _timed(report, host, start)
         remember(request, bodies, policy, report)
         return None, report
 
@@ -244,40 +257,43 @@ class Guard:
         )
 
     def guarded(
-        self, policy: Policy, host: str, judge: Callable[..., tuple[_T, Report] | None], *args: Any
+        self,
+        policy: Policy,
+        host: Host,
+        start: float,
+        judge: Callable[..., tuple[_T, Report] | None],
+        *args: Any,
     ) -> tuple[_T, Report] | None:
         """Call the guard's own code; a failure of it sends nothing, unless the policy says so.
 
         Args:
             policy: What is judged by.
-            host: Where the body goes; ``""`` when that is not known yet.
-            judge: Gives something and a report.
+            host: Where the body goes, or how to find out; ``""`` when that is not known yet.
+            start: When the look at the body began.
+            judge: Returns something and a report.
             args: Its own.
 
         Returns:
-            The same, with the time that it took where somebody asks for it; None where the body
-            is to be sent unguarded.
+            The same; None where the body is to be sent unguarded.
 
         Raises:
             BodyError: The body may not leave.
             GuardError: The guard failed.
         """
         __tracebackhide__ = True
-        start = perf_counter() if policy.on_report else 0.0
         try:
-            judged = judge(*args)
+            return judge(*args)
         except BodyError as error:
             refused = replace(error.report, refused=type(error).__name__)
-            _reporting.deliver(_timed(refused, start), policy, host)
+            host = host if isinstance(host, str) else host()
+            _reporting.deliver(_timed(refused, host, start), policy, host)
             raise error.with_traceback(None) from None  # the frames below hold the body
         except Exception as error:
             failure = str(error) if isinstance(error, GuardError) else _described(error)
-        else:
-            return (judged[0], _timed(judged[1], start)) if start and judged else judged
         # Outside the handler, so that the error, which may hold a value, is nobody's context.
         if policy.on_error == "send" or policy.mode == "audit":
             why = 'mode="audit"' if policy.mode == "audit" else 'on_error="send"'
-            _reporting.tell_failure(failure, why, host)
+            _reporting.tell_failure(failure, why, host if isinstance(host, str) else host())
             return None
         raise GuardError(
             f"The request was not sent: body_guard itself failed ({failure}). "
@@ -285,8 +301,16 @@ class Guard:
         )
 
 
-def _timed(report: Report, start: float) -> Report:
-    return replace(report, seconds=report.seconds + perf_counter() - start) if start else report
+def _timed(report: Report, host: str, start: float) -> Report:
+    return stamp(report, host, report.seconds + perf_counter() - start)
+
+
+def _is_report(value: object) -> bool:
+    """Check whether this is a report, be it of the copy of this package from before a reload."""
+    kind = type(value)
+    return kind is Report or (
+        kind.__qualname__ == Report.__qualname__ and kind.__module__ == Report.__module__
+    )
 
 
 def _described(error: Exception) -> str:

@@ -171,6 +171,7 @@ def test_streams_pass_unconsumed_and_counted(door: Door, wire: Wire) -> None:
     response = exchange(door, wire, lambda c: c.post(URL, content=content))
     report = response.request.extensions["body_guard"]
     assert (report.judged, report.why_not_judged) == (False, "stream")
+    assert (report.host, report.seconds > 0) == ("provider.test", True)
     assert body_guard.counts().not_judged == {"provider.test": {"stream": 1}}
     assert wire.bodies == [DIRTY]  # consumed by the mock transport, and by nobody before
 

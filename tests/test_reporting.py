@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-import itertools
 import json
 import logging
 import subprocess
@@ -19,10 +18,10 @@ import pytest
 import requests
 
 import body_guard
-from body_guard import Counts, Finding, Policy, Report, Rule, _reporting
+from body_guard import Counts, Finding, Policy, Report, Rule, Sanitizer, _reporting
 from body_guard._tally import Tally
 
-from doors import Family
+from doors import Door, Family, Wire, exchange
 
 URL = "http://provider.test/"
 
@@ -378,16 +377,54 @@ def test_on_report_is_told_where_and_how_long(client: httpx.Client) -> None:
     assert reports == seen  # the same was found
 
 
+@pytest.mark.parametrize("is_asked", [True, False], ids=["on_report", "nobody asks"])
 @pytest.mark.parametrize("body", [{"a": 1}, {"a": {1}}], ids=["clean", "dirty"])
 def test_the_time_of_encoding_is_told(
-    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, body: Any
+    family: Family, monkeypatch: pytest.MonkeyPatch, body: Any, is_asked: bool
 ) -> None:
-    """One look at the object, which encodes it, and one at the request, both on the clock."""
-    seen: list[Report] = []
-    body_guard.guard(client, Policy(on_report=seen.append))
-    monkeypatch.setattr("body_guard._guard.perf_counter", itertools.count(1.0).__next__)
-    post(client, body)
-    assert [report.seconds for report in seen] == [2.0]
+    """The look at the object, which encodes it, is on the clock; what the library does is not."""
+    now = 5.0
+
+    def taking(seconds: float, function: Any) -> Any:
+        def slow(*args: Any, **options: Any) -> Any:
+            nonlocal now
+            now += seconds
+            return function(*args, **options)
+
+        return slow
+
+    for module in ("_guard", "_doors"):
+        monkeypatch.setattr(f"body_guard.{module}.perf_counter", lambda: now)
+    monkeypatch.setattr(Sanitizer, "encode", taking(2.0, Sanitizer.encode))
+    transport = family.library.MockTransport(lambda request: family.library.Response(200))
+    policy = Policy(on_report=(lambda report: None) if is_asked else ())
+    client = family.guarded.GuardedClient(transport=transport, policy=policy)
+    request = taking(40.0, family.library.Request)
+    monkeypatch.setattr(f"{family}._client.Request", request)
+    report = body_guard.report_of(client.post(URL, json=body))
+    assert report is not None
+    assert (report.seconds, now) == (2.0, 47.0)
+
+
+def test_a_report_from_before_a_reload_is_no_mistake(family: Family) -> None:
+    """Its class is another one of the same name; the body is judged again."""
+    printed = run(f"""
+import sys
+import body_guard, {family} as library
+
+transport = library.MockTransport(lambda request: library.Response(200, content=request.content))
+request = body_guard.guard(library.Client()).build_request(
+    "POST", "{URL}", content=b'{{"_sentry_x":1}}'
+)
+for name in [name for name in sys.modules if name.partition(".")[0] == "body_guard"]:
+    del sys.modules[name]
+import body_guard
+
+assert body_guard.report_of(request) is None
+client = body_guard.guard(library.Client(transport=transport))
+print(client.send(request).text, body_guard.report_of(request))
+""")
+    assert printed.startswith("{} Report(")
 
 
 def test_a_refusal_is_told_with_its_name(client: httpx.Client) -> None:
@@ -406,10 +443,75 @@ def test_a_refusal_is_told_with_its_name(client: httpx.Client) -> None:
     assert all(report.seconds > 0 for report in seen)
 
 
-def test_nothing_is_timed_for_nobody(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a reporter no clock is asked."""
-    monkeypatch.setattr("body_guard._guard.perf_counter", lambda: 1 / 0)
-    post(client, {"a": 1, "_sentry_x": 1})
+@pytest.mark.parametrize("is_asked", [True, False], ids=["on_report", "nobody asks"])
+def test_the_report_that_rides_along_says_where_and_how_long(
+    door: Door, wire: Wire, is_asked: bool
+) -> None:
+    """It is the one that on_report and collect() get, and as complete where nobody asks for it."""
+    seen: list[Report] = []
+    policy = Policy(on_report=seen.append if is_asked else ())
+    for body in (
+        {"json": {"a": 1}},
+        {"json": {"_sentry_x": 1}},
+        {"content": b'{"a":1}'},
+        {"content": b'{"_sentry_x":1}'},
+        {},
+    ):
+        seen.clear()
+        act = lambda c, body=body: c.post(URL, **body)  # noqa: E731
+        with body_guard.collect() as reports:
+            response = exchange(door, wire, act, policy)
+        report = body_guard.report_of(response)
+        assert report is not None, body
+        assert (report.host, report.seconds > 0) == ("provider.test", True), body
+        assert [each is report for each in reports] == [True], body
+        assert [each is report for each in seen] == [True] * is_asked, body
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Policy((Rule("no", keys=("no",), action="reject"),)),
+        Policy(unserializable="reject"),
+        Policy(max_bytes=1),
+    ],
+    ids=["rule", "unserializable", "limit"],
+)
+def test_a_refused_object_has_a_host(client_door: Door, wire: Wire, policy: Policy) -> None:
+    """The address is known before there is a request of the object."""
+    act = lambda c: c.post("/v1", json={"no": {1}})  # noqa: E731
+    with body_guard.collect() as reports, pytest.raises(body_guard.BodyError):
+        exchange(client_door, wire, act, policy, base_url="http://provider.test/base/")
+    (report,) = reports
+    assert (report.refused != "", report.host) == (True, "provider.test")
+    assert report.seconds > 0
+    assert list(body_guard.counts().refused) == ["provider.test"]
+
+
+def test_an_object_under_a_users_override_has_a_host(family: Family) -> None:
+    """So has one that is not encoded by the guard, and one that it failed on."""
+
+    class Ours(family.library.Client):
+        def build_request(self, *args: Any, **options: Any) -> Any:
+            return super().build_request(*args, **options)
+
+    strict = Policy(unserializable="reject")
+    client = body_guard.guard(Ours(), strict)
+    with pytest.raises(body_guard.BodyRejectedError):
+        client.post(URL, json={"no": {1}})
+    assert list(body_guard.counts().refused) == ["provider.test"]
+
+
+def test_a_failure_on_an_object_has_a_host(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The error that is logged where on_error says send names the host in its field."""
+    body_guard.guard(client, Policy(on_error="send"))
+    monkeypatch.setattr("body_guard.core.sanitizer.Sanitizer.encode", lambda *_: 1 // 0)
+    post(client, {"a": 1})
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert record.host == "provider.test"  # type: ignore[attr-defined]
+    assert list(body_guard.counts().failed) == ["provider.test"]
 
 
 def test_a_reporter_that_raises_loses_its_report_only(

