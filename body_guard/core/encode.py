@@ -1,20 +1,34 @@
-"""Value to bytes, as httpx writes them."""
+"""A walked value to bytes, as httpx writes them."""
 
 from __future__ import annotations
 
 import json
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final
+from typing import Final, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = ["DEEPEST", "HTTPX", "JSON_DUMPS", "Style", "encode"]
 
-    from body_guard.core.proof import Proof
 
-__all__ = ["DEEPEST", "encode", "orjson_dumps", "use_orjson"]
+class Style(NamedTuple):
+    """How JSON is written, as by the arguments of `json.dumps`.
 
-#: False does without orjson, as where it is not installed; for tests and benchmarks.
-use_orjson = True
+    Attributes:
+        ensure_ascii: Whether characters beyond ASCII are escaped.
+        item_separator: A comma, with spaces around it.
+        key_separator: A colon, with spaces around it.
+    """
+
+    ensure_ascii: bool = False
+    item_separator: str = ","
+    key_separator: str = ":"
+
+    def scalar(self, value: object) -> bytes:
+        """Return the text of a string, number, boolean or None."""
+        return json.dumps(value, ensure_ascii=self.ensure_ascii).encode()
+
+
+#: As httpx 0.28 writes it, and as `json.dumps` does by default.
+HTTPX: Final = Style()
+JSON_DUMPS: Final = Style(True, ", ", ": ")
 
 #: Levels beyond which no encoder is tried. json's C encoder takes about 110 bytes of stack a level
 #: and, with a raised recursion limit, runs off the end of it: at 100,000 levels the process dies
@@ -26,12 +40,11 @@ DEEPEST: Final = 2_000
 _dumps: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
-def encode(value: object, proof: Proof = "") -> bytes:
-    """Encode a value that was walked, or proved to be plain.
+def encode(value: object) -> bytes:
+    """Encode a value that was walked.
 
     Args:
         value: JSON data no deeper than `DEEPEST`.
-        proof: What `proof_of` gave for it, if it was asked.
 
     Returns:
         The bytes of ``json.dumps(value, ensure_ascii=False, separators=(",", ":"),
@@ -40,39 +53,11 @@ def encode(value: object, proof: Proof = "") -> bytes:
 
     Raises:
         RecursionError: The value is deeper than the stack of the caller has room for.
-        TypeError: Another thread put in something that is no JSON; or a proved value holds a lone
-            surrogate.
+        TypeError: Another thread put in something that is no JSON.
         ValueError: The same; or it holds an integer over the interpreter's digit limit.
     """
-    dumps = orjson_dumps() if proof == "orjson" else None
-    if dumps is not None:
-        try:
-            return dumps(value)
-        except TypeError as error:
-            if "nteger" not in str(error):  # json writes those over 64 bits too
-                raise
     kind = type(value)
     if kind is dict or kind is list:  # by identity: a metaclass can define __eq__
         return _dumps(value).encode()
     # The Python half of json asks isinstance of a whole body, which would ask a hostile class.
     return _dumps([value])[1:-1].encode()
-
-
-def orjson_dumps() -> Callable[[object], bytes] | None:
-    """Give orjson's encoder, loaded when it is first needed; None where there is none to use."""
-    return _orjson() if use_orjson else None
-
-
-@lru_cache(maxsize=1)
-def _orjson() -> Callable[[object], bytes] | None:
-    try:
-        import orjson
-    except ImportError:
-        return None
-    # What another thread puts in after the proof is refused, as far as orjson can refuse it.
-    option = (
-        orjson.OPT_PASSTHROUGH_DATACLASS
-        | orjson.OPT_PASSTHROUGH_DATETIME
-        | orjson.OPT_PASSTHROUGH_SUBCLASS
-    )
-    return partial(orjson.dumps, option=option)

@@ -8,10 +8,10 @@ what was found inside is dropped. So both give what `body_guard.core.walk` gives
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from body_guard.core import _speedups
+from body_guard.core.encode import HTTPX
 from body_guard.core.plaindata import HINT, is_plain_data
 from body_guard.core.report import CLEAN, Listing, Report, segment
 from body_guard.core.typenames import package, qualified_name
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from body_guard.core._speedups import Record
+    from body_guard.core.encode import Style
     from body_guard.core.rules import Matcher, Placed, Rule
     from body_guard.core.scopes import Places
 
-__all__ = ["HTTPX", "CompiledEncoder", "Style"]
+__all__ = ["CompiledEncoder"]
 
 _CUT: Final = _speedups.CUT
 _PLACE: Final = _speedups.PLACE
@@ -39,27 +40,6 @@ _FAULTS: Final = {
     _SURROGATE: "surrogate",
 }
 
-
-class Style(NamedTuple):
-    """How JSON is written, as by the arguments of `json.dumps`.
-
-    Attributes:
-        ensure_ascii: Whether characters beyond ASCII are escaped.
-        item_separator: A comma, with spaces around it.
-        key_separator: A colon, with spaces around it.
-    """
-
-    ensure_ascii: bool = False
-    item_separator: str = ","
-    key_separator: str = ":"
-
-    def scalar(self, value: object) -> bytes:
-        """Return the text of a string, number, boolean or None."""
-        return json.dumps(value, ensure_ascii=self.ensure_ascii).encode()
-
-
-#: As httpx 0.28 writes it.
-HTTPX: Final = Style()
 
 #: A finding that has no path yet: place, key and type as in its record, rule, action, owner (None
 #: is the package of the type).
@@ -87,21 +67,26 @@ class CompiledEncoder:
             self._flags |= _speedups.HAND_BACK_FOREIGN
 
     def encode(
-        self, value: object, max_bytes: int, style: Style = HTTPX
+        self, value: object, max_bytes: int, style: Style | None = None, *, asks: bool = False
     ) -> tuple[bytes, Report] | None:
         """Encode a value less what must not leave.
 
         Args:
             value: What is to become a JSON body. None of its code is run.
             max_bytes: What the text may come to.
-            style: How to write it.
+            style: How to write it; as httpx does when None.
+            asks: Whether somebody else is asked about values that JSON does not know.
 
         Returns:
             The text and the report, as the walk and json would give them; None where only the walk
             can tell.
         """
-        ensure_ascii, item_separator, key_separator = style
-        flags = self._flags | (_speedups.ENSURE_ASCII if ensure_ascii else 0)
+        ensure_ascii, item_separator, key_separator = style = style or HTTPX
+        flags = self._flags
+        if ensure_ascii:
+            flags |= _speedups.ENSURE_ASCII
+        if asks:
+            flags |= _speedups.HAND_BACK_UNSERIALIZABLE
         made = _speedups.encode(value, self._keys, max_bytes, flags, item_separator, key_separator)
         if made is None:
             return None
@@ -114,6 +99,22 @@ class CompiledEncoder:
         marks, edits = judged
         content = _edited(content, edits, item_separator.encode())
         return (content, _report(records, marks)) if len(content) <= max_bytes else None
+
+    def encode_clean(self, value: object, max_bytes: int) -> bytes | None:
+        """Encode a value of json's own types with nothing to find in it; return None for others.
+
+        Args:
+            value: Anything. None of its code is run.
+            max_bytes: What the text may come to.
+        """
+        flags = self._flags | _speedups.HAND_BACK_UNSERIALIZABLE | _speedups.HAND_BACK_FOREIGN
+        made = _speedups.encode(value, self._keys, max_bytes, flags, *HTTPX[1:])
+        if made is None:
+            return None
+        content, records = made
+        if records is None:
+            return content
+        return content if _judged(records, content, self._matcher, HTTPX) == ([], []) else None
 
 
 def _judged(
@@ -136,7 +137,7 @@ def _judged(
         rule = named[0].rule if code & _CUT else _first(named, places, place, str(key))
         if rule is None:
             continue
-        if rule.action == "reject" or callable(rule.replacement):
+        if rule.action == "reject":
             return None
         if rule.action == "replace":
             text = style.scalar(rule.replacement)

@@ -10,9 +10,9 @@ from body_guard.core.encode import DEEPEST
 from body_guard.core.spelling import member_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-__all__ = ["Members", "members", "parsed", "parsed_with_names"]
+__all__ = ["Members", "members", "parsed"]
 
 #: Brackets as steps down and up, in signed bytes; and what is none.
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
@@ -53,43 +53,13 @@ def parsed(text: bytes) -> object:
         ValueError: It is no JSON. The error holds the text: let it go no further.
         RecursionError: It is nested too deeply.
     """
-    return _loads(text.decode("utf-8", "replace"), Members)
-
-
-def parsed_with_names(text: bytes) -> tuple[object, set[str]]:
-    """Parse JSON text in whose objects no two members have one name.
-
-    Args:
-        text: As for `parsed`.
-
-    Returns:
-        The value, its numbers left out; and the names of all members.
-
-    Raises:
-        ValueError: It is no JSON, or not in UTF-8; or a name stands twice in an object.
-        RecursionError: As for `parsed`.
-    """
-    names: set[str] = set()
-
-    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        __tracebackhide__ = True
-        members = dict(pairs)
-        if len(members) < len(pairs):
-            raise ValueError
-        names.update(members)
-        return members
-
     __tracebackhide__ = True
-    return _loads(text.decode(), distinct), names
-
-
-def _loads(text: str, hook: Callable[[list[tuple[str, Any]]], object]) -> object:
-    __tracebackhide__ = True
+    decoded = text.decode("utf-8", "replace")
     # With a raised recursion limit json runs off the end of the stack, and the process dies.
-    if text.count("[") + text.count("{") > DEEPEST and _levels(text.encode()) > DEEPEST:
+    if text.count(b"[") + text.count(b"{") > DEEPEST and _levels(text) > DEEPEST:
         raise RecursionError
     # A number may have more digits than int() takes; what it is does not matter here.
-    return json.loads(text, object_pairs_hook=hook, parse_int=_nothing, parse_float=_nothing)
+    return json.loads(decoded, object_pairs_hook=Members, parse_int=_nothing, parse_float=_nothing)
 
 
 def _levels(text: bytes) -> int:

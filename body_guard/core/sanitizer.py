@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
+from body_guard.core import accelerator
 from body_guard.core.compression import BombError, CorruptError, codec_of, codings_of
 from body_guard.core.encode import DEEPEST, encode
 from body_guard.core.encodings import encoding_of
 from body_guard.core.errors import BodyLimitError, BodyRejectedError, GuardError
-from body_guard.core.fastpath import FastPath
 from body_guard.core.forms import sanitize_form, sanitize_multipart
-from body_guard.core.leaves import Leaves
 from body_guard.core.media import is_json_text, media_of
 from body_guard.core.overview import Overview
-from body_guard.core.pluck import plucked
 from body_guard.core.policy import DEFAULT, Policy, checked_policy
 from body_guard.core.prefilter import Prefilter
-from body_guard.core.proof import proof_of
 from body_guard.core.report import CLEAN, Finding, Report, not_judged, shown, told
 from body_guard.core.rules import Matcher
 from body_guard.core.splice import NotJSONError, Spliced, splice
 from body_guard.core.walk import Walked, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from body_guard.core.encode import Style
+    from body_guard.core.encode_notes import CompiledEncoder
     from body_guard.core.media import Kind
 
 __all__ = ["Sanitizer", "sanitize", "sanitize_bytes", "sanitizer_for"]
-
-_Text = TypeVar("_Text", str, bytes)
 
 #: How often a value is walked again because another thread made it unencodable meanwhile.
 _MOST_TRIES: Final = 3
@@ -52,13 +47,13 @@ class Sanitizer:
         TypeError: This is no policy.
     """
 
-    __slots__ = ("_fast", "_matcher", "_overview", "_prefilter", "policy")
+    __slots__ = ("_compiled", "_matcher", "_overview", "_prefilter", "policy")
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = DEFAULT if policy is None else checked_policy(policy)
         self._matcher = Matcher(self.policy.rules)
         self._prefilter = Prefilter(self._matcher)
-        self._fast = FastPath(self._matcher, self._prefilter)
+        self._compiled: CompiledEncoder | None = None
         asked = self.policy.schema is not None or self.policy.stringified != "off"
         self._overview = Overview(self.policy) if asked else None
 
@@ -95,13 +90,9 @@ class Sanitizer:
             BodyLimitError: The value is too deep for any encoder, or larger than ``max_bytes``.
         """
         __tracebackhide__ = True
-        if self._encoded_clean(value) is not None:
+        if self._is_clean(value):
             return value, CLEAN
-        left, content, report = self._plucked(value)
-        if content is not None:
-            return left, report
-        leaves = Leaves(self._fast, self.policy.max_bytes, stand_in=False)
-        walked = self._prepared(value, leaves)
+        walked = self._prepared(value)
         return walked.value, walked.report
 
     def encode(self, value: object) -> tuple[bytes, Report]:
@@ -121,80 +112,75 @@ class Sanitizer:
             GuardError: Other threads keep making the value unencodable.
         """
         __tracebackhide__ = True
-        content = self._encoded_clean(value)
-        if content is not None:
-            return content, CLEAN
-        _, content, report = self._plucked(value)
-        return self._encode_walked(value) if content is None else (content, report)
+        passed = self.encode_as(value)
+        return self._encode_walked(value) if passed is None else passed
 
-    def written(
-        self,
-        value: object,
-        write: Callable[[object], _Text],
-        may_write: Callable[[object], bool] | None = None,
-    ) -> _Text | None:
-        """Let another encoder write a value, if it is plain data with nothing to find in it.
+    def encode_as(
+        self, value: object, style: Style | None = None, *, asks: bool = False
+    ) -> tuple[bytes, Report] | None:
+        """Take out of a value what may not leave, and encode it, if the compiled pass can.
 
         Args:
-            value: What is to become a JSON body.
-            write: The encoder.
-            may_write: Tells whether it may be given a value that is not plain data.
+            value: What is to become a JSON body. None of its code is run.
+            style: How to write it; as httpx does when None.
+            asks: Whether somebody else is asked about values that JSON does not know.
 
         Returns:
-            What it wrote; None where `prepare` has to be asked.
+            UTF-8 JSON and the report; None where `prepare` has to be asked.
+
+        Raises:
+            BodyRejectedError: As `sanitize`.
+            BodyLimitError: As `sanitize_bytes`.
         """
         __tracebackhide__ = True
-        if self._overview is not None:
+        encoder = self._encoder()
+        if encoder is None:
             return None
-        return self._fast.written(value, self.policy.max_bytes, write, may_write)
+        passed = encoder.encode(value, self.policy.max_bytes, style, asks=asks)
+        if passed is None or self._overview is None:
+            return passed
+        return self._overlooked(*passed, self._overview)
 
-    def _encoded_clean(self, value: object) -> bytes | None:
-        """Give the encoding of plain data with nothing to find in it, else None."""
+    def _is_clean(self, value: object) -> bool:
+        """Check in one pass whether a value is of json's own types, with nothing to find in it."""
         __tracebackhide__ = True
-        content = self._fast.encoded(value, self.policy.max_bytes, whole=True)
-        if content is None or self._overview is None:
-            return content
-        return content if self._overview.passes(value, content) else None
+        encoder = self._encoder()
+        if encoder is None:
+            return False
+        content = encoder.encode_clean(value, self.policy.max_bytes)
+        return content is not None and (
+            self._overview is None or self._overview.passes(value, content)
+        )
 
-    def _plucked(self, value: object) -> tuple[object, bytes | None, Report]:
-        """Give a value less what goes by its names, and the encoding of that, if it is clean."""
-        __tracebackhide__ = True
-        left, report = plucked(value, self._matcher)
-        return left, self._encoded_clean(left) if report.changed else None, report
+    def _encoder(self) -> CompiledEncoder | None:
+        if not accelerator.is_compiled():
+            return None
+        if self._compiled is None:
+            asks = self.policy.convert is not None or self.policy.unserializable == "reject"
+            self._compiled = accelerator.encoder(self._matcher, asks=asks)
+        return self._compiled
 
     def _encode_walked(self, value: object) -> tuple[bytes, Report]:
         __tracebackhide__ = True
         most = self.policy.max_bytes
-        # What looks at a body as a whole is to see no stubs; and what ``convert=`` does to the body
-        # while it is walked is to leave with it.
-        stand_in = self._overview is None and self.policy.convert is None
-        leaves = Leaves(self._fast, most, stand_in=stand_in)
-        for tried in range(_MOST_TRIES):
-            prepared = self._prepared(value, None if tried else leaves)
+        for _ in range(_MOST_TRIES):
+            prepared = self._prepared(value)
             report = prepared.report
             try:
-                # What is left is plain data more often than not; json has the last word.
-                proof = "" if tried else proof_of(prepared.value, most)
-                content = encode(prepared.value, proof)
-                whole = leaves.joined(content, prepared.stubs) if prepared.stubs else content
-                if whole is None:
-                    continue
+                content = encode(prepared.value)
                 break
             except RecursionError:
-                walked = self._walked(value)
+                pass
             except (TypeError, ValueError):
                 continue  # another thread put something in since the walk: walk again
-            raise _too_deep(walked)
+            raise _too_deep(prepared)
         else:
             # Not inside the handler: the errors of json carry the body.
             raise GuardError("the body kept changing while it was encoded")
-        if len(whole) > most:
+        if len(content) > most:
             raise _too_large(most, report)
-        # Another thread may have added a key since the walk; what is encoded is what counts. In the
-        # leaves nothing was found.
-        if not self._prefilter.finds(content):
-            return whole, report
-        content, late = self._sanitize_json(whole, "json", walked=True)
+        # Another thread may have added a key since the walk; what is encoded is what counts.
+        content, late = self._sanitize_json(content, "json", walked=True)
         return content, report + late
 
     def sanitize_bytes(
@@ -269,11 +255,9 @@ class Sanitizer:
         room.levels += 1
         return (content, not_judged("multipart")) if spliced is None else _allowed(spliced)
 
-    def _walked(
-        self, value: object, *, for_encoder: bool = False, leaves: Leaves | None = None
-    ) -> Walked:
+    def _walked(self, value: object, *, for_encoder: bool = False) -> Walked:
         __tracebackhide__ = True
-        walked = walk(value, self.policy, self._matcher, for_encoder=for_encoder, leaves=leaves)
+        walked = walk(value, self.policy, self._matcher, for_encoder=for_encoder)
         if walked.rejected:
             raise _rejected(walked.report)
         if self._overview is not None:
@@ -324,9 +308,9 @@ class Sanitizer:
             raise _rejected(report)
         return content, report
 
-    def _prepared(self, value: object, leaves: Leaves | None) -> Walked:
+    def _prepared(self, value: object) -> Walked:
         __tracebackhide__ = True
-        walked = self._walked(value, for_encoder=True, leaves=leaves)
+        walked = self._walked(value, for_encoder=True)
         if walked.depth > DEEPEST:
             raise _too_deep(walked)
         if walked.size > self.policy.max_bytes:
@@ -372,8 +356,6 @@ class Sanitizer:
                 return content, not_judged("larger than max_bytes")
             raise _too_large(self.policy.max_bytes)
         start = len(encoding.mark) if in_utf8 else 0
-        if self._fast.passes(text[start:]):
-            return content, CLEAN
         position = 0
         # What nobody declared may be one text, or a line for each of several.
         for records in {"json": (False,), "records": (True,)}.get(kind, (False, True)):

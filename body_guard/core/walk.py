@@ -19,7 +19,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from body_guard.core.errors import BodyLimitError
-from body_guard.core.leaves import LEVELS, is_stub
 from body_guard.core.plaindata import HINT, is_plain_data
 from body_guard.core.replacement import spelled
 from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
@@ -30,7 +29,6 @@ from body_guard.core.typenames import class_attribute, package, qualified_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from body_guard.core.leaves import Leaves
     from body_guard.core.policy import Policy
     from body_guard.core.rules import Matcher, Placed, Rule
 
@@ -108,7 +106,6 @@ class _Node:
         "position",
         "size",
         "source",
-        "stubs",
         "value",
     )
 
@@ -124,7 +121,6 @@ class _Node:
         self.odd_names = made_up  # whether two members may come out under one name
         self.marks: list[tuple[str, _Mark | _Node]] = []
         self.places = 0
-        self.stubs = 0  # that stand for leaves below, counted at each place
         self.size = 1  # of two brackets, and a comma behind each member but the last
         self.depth = 1
         self.deepest: tuple[str | int, _Node] | None = None
@@ -149,8 +145,6 @@ class _Node:
         if self.size > _COUNTED:
             self.size = _COUNTED
         self.bound |= child.bound
-        if child.stubs:
-            self.stubs = min(self.stubs + child.stubs, _COUNTED)
         if child.places:
             self.marks.append((_token(key), child))
             self.places = min(self.places + child.places, _COUNTED)
@@ -194,11 +188,10 @@ class _Node:
 
     def _report_duplicates(self) -> None:
         seen: set[str | None] = set()
-        for key, item, value in self._kept():
+        for key, _, value in self._kept():
             name = made_sound(member_name(key) or "")
             if name in seen:
-                kind = type(item if is_stub(value) else value)
-                self.mark(name, _Mark("duplicate", "report", kind))
+                self.mark(name, _Mark("duplicate", "report", type(value)))
             seen.add(name)
 
     def _kept(self) -> Iterator[tuple[Any, object, object]]:
@@ -226,9 +219,8 @@ class Walked:
         report: What was found.
         rejected: Whether the body as a whole may not leave.
         size: A lower bound of the encoded bytes, a shared container counted at each place.
-        depth: Levels of containers, a leaf counted as one.
+        depth: Levels of containers.
         nodes: Containers visited.
-        stubs: How many stubs of leaves there are in the value, a shared container's at each place.
     """
 
     __slots__ = (
@@ -238,7 +230,6 @@ class Walked:
         "rejected",
         "report",
         "size",
-        "stubs",
         "value",
     )
 
@@ -250,7 +241,6 @@ class Walked:
         self.size = root.size - 2
         self.depth = root.depth - 1
         self.nodes = nodes
-        self.stubs = root.stubs
         self.report = _report(root, changed, rejected)
 
     def then(self, later: Walked) -> Walked:
@@ -275,7 +265,6 @@ def walk(
     matcher: Matcher,
     *,
     for_encoder: bool = False,
-    leaves: Leaves | None = None,
 ) -> Walked:
     """Walk a value and everything in it.
 
@@ -285,7 +274,6 @@ def walk(
         matcher: The policy's rules.
         for_encoder: Whether json will write the value. It asks a container of a foreign class for
             its items or its length by name, so each such container is replaced by a plain one.
-        leaves: Asked for containers that need not be walked, if there is someone to ask.
 
     Returns:
         The value less what may not leave. The caller's own objects are never changed.
@@ -295,7 +283,7 @@ def walk(
             containers stand at too many places of which rules say different things.
     """
     __tracebackhide__ = True
-    return _Walk(policy, matcher, for_encoder, leaves).run(value)
+    return _Walk(policy, matcher, for_encoder).run(value)
 
 
 class _Walk:
@@ -307,7 +295,6 @@ class _Walk:
         "_bound",
         "_changed",
         "_for_encoder",
-        "_leaves",
         "_made_up",
         "_made_up_containers",
         "_matcher",
@@ -317,11 +304,8 @@ class _Walk:
         "_stack",
     )
 
-    def __init__(
-        self, policy: Policy, matcher: Matcher, for_encoder: bool, leaves: Leaves | None
-    ) -> None:
+    def __init__(self, policy: Policy, matcher: Matcher, for_encoder: bool) -> None:
         self._policy = policy
-        self._leaves = leaves
         self._for_encoder = for_encoder
         self._matcher = matcher
         self._nodes: dict[int, _Node] = {}
@@ -364,9 +348,6 @@ class _Walk:
         is_array = node.is_array
         matcher = self._matcher
         starts, short, names = matcher.starts, matcher.short, matcher.keys
-        # The body as a whole was looked at before it came here, and what holds but one thing too.
-        asks = 1 < len(self._stack) <= LEVELS and len(node.items) > 1
-        leaves = self._leaves if asks else None
         key: Any
         for position, item in node.pending:
             if is_array:
@@ -393,11 +374,6 @@ class _Walk:
             elif kind is dict or kind is list or kind is tuple:
                 known = nodes.get(id(item))
                 if known is None:
-                    if leaves is not None:
-                        size, value = leaves.take(item)
-                        if size:
-                            node.adopt(position, key, self._leaf(item, size, value))
-                            continue
                     return self._opened(node, position, key, _plain(item, kind))
                 child = self._known(node, position, key, known, kind)
                 if child is not None:
@@ -413,15 +389,6 @@ class _Walk:
                 if child is not None:
                     return child
         return None
-
-    def _leaf(self, item: object, size: int, value: object) -> _Node:
-        """Give the node of a container that need not be walked."""
-        leaf = self._nodes[id(item)] = _Node(item, True, [], made_up=False)
-        leaf.open = False
-        leaf.size = size
-        leaf.value = value
-        leaf.stubs = int(value is not item)
-        return leaf
 
     def _opened(self, node: _Node, position: int, key: str | int, child: _Node) -> _Node:
         node.position, node.key = position, key

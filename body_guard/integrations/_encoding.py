@@ -1,47 +1,36 @@
-"""A library's own JSON encoder, guarded: its bytes where it writes them, less what may not leave.
+"""A library's own JSON encoder, guarded: its text, less what may not leave.
 
-The library's encoder is asked first, since most bodies are clean: that the value is plain data of
-bounded size is seen in its containers alone, and that no name in it is forbidden by one search of
-the text, or, of many names, in its dicts. Only what fails here is walked.
+Where the encoder writes in a style that the compiled pass knows, the pass writes in its place. What
+the pass hands back is walked, and what the walk leaves the library's encoder writes.
 """
 
 from __future__ import annotations
 
-import gc
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from functools import partial
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
 
 from body_guard import _reporting
 from body_guard._audit import ENCODING_ERRORS, audited, note
 from body_guard._request import EXTENSION
 from body_guard.core.encode import encode
 from body_guard.core.errors import BodyLimitError
-from body_guard.core.proof import proof_of
-from body_guard.core.report import CLEAN, Finding, Report
+from body_guard.core.report import CLEAN, Finding, Report, stamp
 from body_guard.core.sanitizer import sanitizer_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from body_guard._guard import Guard
+    from body_guard.core.encode import Style
     from body_guard.core.policy import Policy
 
     Convert = Callable[[Any], object]
     Where = Callable[[], str]
 
-__all__ = ["encoded", "nowhere", "pending", "prepared", "tell"]
-
-_Text = TypeVar("_Text", str, bytes)
-
-#: Items and levels up to which a value with odd names is given to its encoder.
-_MOST: Final = 1_000_000
-_LEVELS: Final = 200
-
-_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+__all__ = ["Encoder", "encoded", "nowhere", "pending", "prepared", "tell"]
 
 
 def nowhere() -> str:
@@ -53,47 +42,59 @@ def nowhere() -> str:
 pending: Final[ContextVar[list[Report] | None]] = ContextVar("body_guard_pending", default=None)
 
 
-def encoded(
-    guard: Guard,
-    dumps: Callable[..., _Text],
-    value: object,
-    options: dict[str, Any],
-    convert: Convert | None = None,
-    strict: Mapping[str, Any] = _NOTHING,
-    where: Where = nowhere,
-) -> _Text:
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A library's encoder, as one call of it has it write.
+
+    Attributes:
+        dumps: Encodes a value.
+        style: How it writes; None where that is no style of the compiled pass.
+        convert: What it makes of values that JSON does not know, with the contract of
+            ``json.dumps(default=)``; what that can write stays.
+    """
+
+    dumps: Callable[[object], str | bytes]
+    style: Style | None
+    convert: Convert | None = None
+
+
+def encoded(guard: Guard, encoder: Encoder, value: object, where: Where = nowhere) -> str | bytes:
     """Encode a value as its library would, less what may not leave.
 
     Args:
         guard: Judges it.
-        dumps: The library's encoder.
+        encoder: The library's.
         value: What is to become a JSON body; it is not changed.
-        options: Of the call to `dumps`.
-        convert: What the encoder itself makes of values that JSON does not know, with the contract
-            of ``json.dumps(default=)``; what that can write stays.
-        strict: Options beside those, under which `dumps` refuses what no JSON can say and it would
-            write all the same: refused, a value is walked, which mends it. Not used in an audit.
         where: Returns the host that the body goes to; called where something is found.
 
     Returns:
-        What `dumps` gives; for a clean value, the same as unguarded.
+        What the encoder writes of what may leave; in UTF-8 where the compiled pass wrote it.
 
     Raises:
         BodyError: The body may not leave.
         GuardError: The guard failed.
     """
     __tracebackhide__ = True
-    if guard.policy.mode == "audit":
-        return _audited(guard, dumps, value, options, convert, strict, where)
-    write = partial(dumps, **{**options, **strict})
-    # Names that are no strings are the encoder's to leave out, where the call says so.
-    may_write = _is_bounded if options.get("skipkeys") else None
-    text = sanitizer_for(guard.policy).written(value, write, may_write)
-    if text is not None:
-        return text
-    value = prepared(guard, value, convert, where=where)
+    policy = guard.policy
+    start = perf_counter()
+    passed = guard.guarded(policy, where, start, _passed, policy, encoder, value)
+    if passed is None:
+        return encoder.dumps(value)
+    content, report = passed
+    if policy.mode == "audit":
+        return (
+            content if content and not report.findings else _audited(guard, encoder, value, where)
+        )
+    if content:
+        if any(finding.action == "report" for finding in report.findings):
+            report = _untold(report, content, policy)
+        if report.findings:
+            host = where()
+            tell(stamp(report, host, perf_counter() - start), policy, host)
+        return content
+    value = prepared(guard, value, encoder.convert, where=where)
     try:
-        return write(value)
+        return encoder.dumps(value)
     except RecursionError:
         pass
     raise BodyLimitError(
@@ -102,30 +103,24 @@ def encoded(
     )
 
 
-def _audited(
-    guard: Guard,
-    dumps: Callable[..., _Text],
-    value: object,
-    options: dict[str, Any],
-    convert: Convert | None,
-    strict: Mapping[str, Any],
-    where: Where,
-) -> _Text:
-    """Encode a value as it is; tell what of it the door behind will not see in its bytes."""
+def _passed(policy: Policy, encoder: Encoder, value: object) -> tuple[bytes, Report]:
+    """Return what the compiled pass makes of a value; no bytes where it cannot tell."""
     __tracebackhide__ = True
-    if proof_of(value, guard.policy.max_bytes) or (options.get("skipkeys") and _is_bounded(value)):
-        try:
-            dumps(value, **{**options, **strict})
-        except ENCODING_ERRORS:
-            pass
-        else:
-            return dumps(value, **options)
+    if encoder.style is None:
+        return b"", CLEAN
+    sanitizer, asks = sanitizer_for(policy), encoder.convert is not None
+    return sanitizer.encode_as(value, encoder.style, asks=asks) or (b"", CLEAN)
+
+
+def _audited(guard: Guard, encoder: Encoder, value: object, where: Where) -> str | bytes:
+    """Encode a value as it is; report what of it the door behind will not see in its bytes."""
+    __tracebackhide__ = True
     host = where()
-    judged = _judged(guard, value, convert, host)
+    judged = _judged(guard, value, encoder.convert, host)
     try:
-        text = dumps(value, **options)
+        text = encoder.dumps(value)
     except ENCODING_ERRORS as error:
-        note(error, value, convert)
+        note(error, value, encoder.convert)
         tell(judged[1], guard.policy, host)
         raise
     tell(_untold(judged[1], text, guard.policy), guard.policy, host)
@@ -194,30 +189,6 @@ def tell(report: Report, policy: Policy, host: str) -> None:
         _reporting.deliver(report, policy, host)
     else:
         waiting.append(report)
-
-
-def _is_bounded(value: object) -> bool:
-    """Tell whether the containers of a value are JSON's, and no more than an encoder may be given.
-
-    A container is counted wherever it stands, so that a small value that unfolds to a huge one is
-    seen before it does.
-    """
-    level: list[Any] = [value]
-    room = _MOST
-    for _ in range(_LEVELS):
-        for item in level:
-            kind = type(item)
-            if kind is not dict and kind is not list and kind is not tuple:
-                return False
-        room -= sum(map(len, level))
-        if room < 0:
-            return False
-        # The collector does not track a tuple of tuples of atoms, which can unfold all the same.
-        told = gc.get_referents(*level)
-        level = [item for item in told if gc.is_tracked(item) or type(item) is tuple]
-        if not level:
-            return True
-    return False
 
 
 @dataclass(frozen=True, slots=True)

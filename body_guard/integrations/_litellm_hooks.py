@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from body_guard._audit import noted
 from body_guard._guard import Guard
 from body_guard._patch import Hook
+from body_guard.core.encode import JSON_DUMPS, Style
 from body_guard.core.errors import BodyError
 from body_guard.integrations import openai
-from body_guard.integrations._encoding import encoded, prepared
+from body_guard.integrations._encoding import Encoder, encoded, prepared
 from body_guard.integrations._litellm_hosts import host_of_frame, host_of_url
 from body_guard.integrations._parts import policy_for
 from body_guard.integrations._stainless import text_of
@@ -33,6 +34,9 @@ BODY_MODULES: Final = ("litellm.llms.", "litellm.rag.", "litellm.a2a_protocol.")
 _HANDLERS: Final = "litellm.llms.custom_httpx.http_handler"
 _GETTERS: Final = "litellm.llms.openai.common_utils:BaseOpenAILLM"
 _AIOHTTP: Final = "litellm.llms.custom_httpx.aiohttp_handler:BaseLLMAIOHTTPHandler"
+
+#: The options of `json.dumps` that say how to write, or what the walk decides in their place.
+_STYLING: Final = frozenset({"allow_nan", "default", "ensure_ascii", "indent", "separators"})
 
 #: How many errors are looked at for a refusal, each raised over the next.
 _CHAIN: Final = 20
@@ -73,11 +77,21 @@ def _dumps(original: Callable[..., str], current: Current) -> Callable[..., str]
         policy = policy_for(guard.policy, obj)
         if policy is not guard.policy:
             guard = Guard(guard.library, policy)
-        # NaN is never JSON: refused, it sends the value to the walk, which makes it null.
-        strict = {"allow_nan": False}
-        return encoded(guard, original, obj, options, _own(options), strict, where)
+        encoder = Encoder(partial(original, **options), _style(options), _own(options))
+        text = encoded(guard, encoder, obj, where)
+        return text if isinstance(text, str) else text.decode()
 
     return dumps
+
+
+def _style(options: dict[str, Any]) -> Style | None:
+    """Return how `json.dumps` writes with these options; None where it does more than write."""
+    if not options:
+        return JSON_DUMPS
+    if not options.keys() <= _STYLING or options.get("indent") is not None:
+        return None
+    item, key = options.get("separators") or JSON_DUMPS[1:]
+    return Style(bool(options.get("ensure_ascii", True)), item, key)
 
 
 def _own(options: dict[str, Any]) -> Callable[[Any], object] | None:

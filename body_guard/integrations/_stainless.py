@@ -28,13 +28,15 @@ from body_guard._patch import Hook
 from body_guard._reporting import deliver
 from body_guard._request import destination
 from body_guard._swap import library_of
+from body_guard.core.encode import HTTPX
 from body_guard.core.report import CLEAN
-from body_guard.integrations._encoding import encoded, nowhere, pending, prepared
+from body_guard.integrations._encoding import Encoder, encoded, nowhere, pending, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from body_guard._patch import Current
+    from body_guard.core.encode import Style
     from body_guard.core.report import Report
     from body_guard.integrations._encoding import Where
 
@@ -139,6 +141,8 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
     """
 
     def encoding(original: Callable[[Any], bytes], current: Current) -> Callable[[Any], bytes]:
+        style = _style_of(original)
+
         @wraps(original)
         def openapi_dumps(obj: Any) -> bytes:
             __tracebackhide__ = True
@@ -146,7 +150,9 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
             if guard is None:
                 return original(obj)
             there, where = _for_host.get() or (guard, nowhere)
-            return encoded(there, original, obj, {}, convert_of(sdk), where=where)
+            encoder = Encoder(original, style, convert_of(sdk))
+            text: Any = encoded(there, encoder, obj, where)
+            return text  # type: ignore[no-any-return]  # bytes, from either
 
         return openapi_dumps
 
@@ -286,6 +292,15 @@ def text_of(value: Any) -> str:
     if issubclass(type(value), _TEXTS):
         return str(value)
     raise TypeError
+
+
+def _style_of(dumps: Callable[[Any], bytes]) -> Style | None:
+    """Return httpx's style if an encoder writes in it, seen in what it writes."""
+    try:
+        is_httpx = dumps({"é": [1.0, None, '"']}) == '{"é":[1.0,null,"\\""]}'.encode()
+    except Exception:  # it is no encoder of this kind
+        return None
+    return HTTPX if is_httpx else None
 
 
 @lru_cache(maxsize=16)

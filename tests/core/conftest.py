@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import pytest
 from hypothesis import HealthCheck, settings
 
-from body_guard.core import encode
+from body_guard.core import accelerator
 
 settings.register_profile(
     "core",
     deadline=None,
-    # The writer is set for the whole test, and is the same for each of its examples.
+    # What judges is set for the whole test, and is the same for each of its examples.
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("core")
 
-#: Modules whose tests write bodies: each is run with orjson and without.
-_WRITING = ("test_encode", "test_fastpath", "test_recorded", "test_sanitizer")
+#: Modules whose tests judge bodies: each is run on the compiled passes and on the plain ones.
+_JUDGING = (
+    "test_encode",
+    "test_recorded",
+    "test_sanitizer",
+    "test_scoped",
+    "test_walk",
+    "test_limits",
+    "test_report",
+    "test_schema",
+    "test_stringified",
+)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every test that writes bodies on the fast path and on the plain one."""
-    if metafunc.module.__name__.rpartition(".")[2] in _WRITING:
-        metafunc.parametrize("writer", ["orjson", "json"], indirect=True)
+    """Run every test that judges bodies in both ways there are."""
+    if metafunc.module.__name__.rpartition(".")[2] in _JUDGING:
+        only_plain = metafunc.definition.get_closest_marker("only_plain")
+        ways = ["pure"] if only_plain else ["compiled", "pure"]
+        metafunc.parametrize("passes", ways, indirect=True)
 
 
 @pytest.fixture(autouse=True)
-def writer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write bodies with orjson where it is installed, or as if it were not."""
-    chosen = getattr(request, "param", "orjson")
-    if chosen == "json":
-        monkeypatch.setattr(encode, "use_orjson", False)
-    elif hasattr(request, "param") and find_spec("orjson") is None:
-        pytest.skip("orjson is not installed")
+def passes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judge with what was compiled, or as where there is no C compiler."""
+    chosen = getattr(request, "param", "")
+    if chosen == "pure":
+        monkeypatch.setattr(accelerator, "_used", False)
+    elif chosen and not accelerator.is_compiled():
+        pytest.skip("the compiled passes were not built")

@@ -45,15 +45,14 @@ def test_the_limit_is_of_bytes_not_characters() -> None:
         Sanitizer(Policy(max_bytes=50)).encode("\u00e9" * 30)
 
 
-@pytest.mark.parametrize("last", [1, 1e-7], ids=["orjson", "json"])
-def test_the_limit_holds_for_memory_too(last: float) -> None:
+def test_the_limit_holds_for_memory_too() -> None:
     """A list of long integers that stands in many places is 60 MB of text that is never made."""
     numbers = [10**599] * 1000
     sanitizer = Sanitizer(Policy(max_bytes=1_000_000))
     tracemalloc.start()
     try:
         with pytest.raises(BodyLimitError, match="larger than max_bytes"):
-            sanitizer.encode([numbers] * 100 + [last])
+            sanitizer.encode([numbers] * 100)
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()

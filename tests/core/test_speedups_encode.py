@@ -29,7 +29,8 @@ from strategies import anything, clean, planted
 
 pytest.importorskip("body_guard.core._speedups", reason="the compiled pass was not built")
 
-from body_guard.core.encode_notes import HTTPX, CompiledEncoder, Style
+from body_guard.core.encode import HTTPX, Style
+from body_guard.core.encode_notes import CompiledEncoder
 
 STYLES = {
     "httpx": HTTPX,

@@ -1159,21 +1159,21 @@ def test_containers_without_end_are_a_limit(
 
 
 @pytest.mark.parametrize(
-    ("body", "convert"),
+    ("make", "convert"),
     [
-        (Nest([1]), None),
-        ([object() for _ in range(11)], lambda value: []),
-        ([Listing([1]) for _ in range(11)], None),
+        (lambda: Nest([1]), None),
+        (lambda: [object() for _ in range(11)], lambda value: []),
+        (lambda: [Listing([1]) for _ in range(11)], None),
     ],
     ids=["nest", "converted", "side-by-side"],
 )
 def test_made_up_containers_have_a_bound_of_their_own(
-    body: Any, convert: Any, monkeypatch: pytest.MonkeyPatch
+    make: Any, convert: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A container takes far more memory than an item, so fewer of them are followed."""
     monkeypatch.setattr(module, "_MOST_MADE_UP_CONTAINERS", 10)
     with pytest.raises(BodyLimitError, match="gave more than 10 containers"):
-        Sanitizer(Policy(convert=convert)).sanitize([body])
+        Sanitizer(Policy(convert=convert)).sanitize([make()])
 
 
 class Counted(list):  # type: ignore[type-arg]

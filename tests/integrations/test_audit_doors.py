@@ -14,8 +14,9 @@ from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 import body_guard
 from body_guard import Policy, Rule
 from body_guard._guard import Guard
+from body_guard.core.encode import JSON_DUMPS
 from body_guard.integrations import litellm as integration
-from body_guard.integrations._encoding import encoded, prepared
+from body_guard.integrations._encoding import Encoder, encoded, prepared
 
 from doors import Wire
 from llm_fixtures import *  # noqa: F403 - pytest finds fixtures by name in the module
@@ -140,11 +141,12 @@ def test_what_no_json_can_say_is_written_as_before(audited: None) -> None:
 
 
 def test_names_that_the_call_leaves_out_are_the_encoders(audited: None) -> None:
-    """skipkeys= is what litellm says for its caller; NaN is written all the same."""
+    """skipkeys= is no matter of style, so the walk says what the encoder left out."""
     with body_guard.collect() as reports:
         assert dumps({(1,): 1, "a": 1}, skipkeys=True) == '{"a": 1}'
         assert dumps({(1,): 1, "t": math.nan}, skipkeys=True) == '{"t": NaN}'
-    assert found(reports) == [("/<builtins.tuple>", "unserializable"), ("/t", "non-finite")]
+    left_out = ("/<builtins.tuple>", "unserializable")
+    assert found(reports) == [left_out, left_out, ("/t", "non-finite")]
 
 
 def test_text_that_is_no_utf8_is_written_as_before(audited: None) -> None:
@@ -165,10 +167,11 @@ def test_a_body_that_is_not_plain_is_encoded_as_it_is() -> None:
 
     guard = Guard(httpx, AUDIT)
     with body_guard.collect() as reports:
-        assert encoded(guard, json.dumps, Mine(_sentry_x=1), {}) == '{"_sentry_x": 1}'
-        assert (
-            encoded(guard, _bytes, Mine(_sentry_x=1, t=math.nan), {})
-            == b'{"_sentry_x": 1, "t": NaN}'
+        text = Encoder(json.dumps, JSON_DUMPS)
+        assert encoded(guard, text, Mine(_sentry_x=1)) == '{"_sentry_x": 1}'
+        in_bytes = Encoder(_bytes, JSON_DUMPS)
+        assert encoded(guard, in_bytes, Mine(_sentry_x=1, t=math.nan)) == (
+            b'{"_sentry_x": 1, "t": NaN}'
         )
     assert found(reports) == [("/t", "non-finite")]
 
@@ -202,7 +205,8 @@ def test_an_sdk_that_leaves_the_encoding_to_httpx(
     """What its request would have told is told, since there is none."""
     monkeypatch.setattr("body_guard.integrations._stainless.convert_of", lambda _: None)
     monkeypatch.setattr(
-        "body_guard.integrations._stainless.encoded", lambda g, f, obj, *_, **__: f(obj)
+        "body_guard.integrations._stainless.encoded",
+        lambda _, encoder, obj, *__: encoder.dumps(obj),
     )
     with body_guard.collect() as reports, pytest.raises(TypeError, match="Span is not") as caught:
         sdk(live())
