@@ -364,6 +364,13 @@ def pythons(gate: Gate) -> None:
         raise StepFailed("; ".join(problems))
 
 
+def sanitizers(gate: Gate) -> None:
+    """Run the tests of the compiled pass on a build that sees faults of memory."""
+    if not shutil.which("gcc"):
+        raise StepSkipped("gcc is not here")
+    run(gate, gate.clone / ".ci" / "asan", gate.tool("python"))
+
+
 def cells(gate: Gate) -> None:
     """Run the matrix of other releases, each cell with its whole tree pinned."""
     command = (gate.tool("python"), "tests/matrix/cells.py", gate.work / "cells")
@@ -445,6 +452,7 @@ STEPS = {
     "tests": Step(tests, 20, ("checkout",)),
     "coverage": Step(coverage, 25),
     "pythons": Step(pythons, 25),
+    "sanitizers": Step(sanitizers, 8),
     "cells": Step(cells, 25),
     "benchmarks": Step(benchmarks, 8),
     "newest": Step(newest, 10, may_fail=True),
