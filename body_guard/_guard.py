@@ -55,12 +55,12 @@ class Guard:
         self.policy = default_policy() if policy is None else checked_policy(policy)
 
     def at(self, host: str) -> Guard:
-        """Give the guard for what goes to a host, known before there is a request."""
+        """Return the guard for what goes to a host, known before there is a request."""
         policy = self.policy.for_host(host)
         return self if policy is self.policy else Guard(self.library, policy)
 
     def policy_for(self, extensions: Any, host: Any = "") -> Policy:
-        """Give the policy that judges a body.
+        """Return the policy that judges a body.
 
         Args:
             extensions: Of its request, which may bring a policy of their own; or None.
@@ -185,7 +185,7 @@ class Guard:
         host: str,
         start: float,
     ) -> tuple[None, Report] | None:
-        """Give the report, or None when this body was reported before."""
+        """Return the report, or None when this body was reported before."""
         __tracebackhide__ = True
         audit = policy.mode == "audit"
         if not bodies:
@@ -223,7 +223,7 @@ class Guard:
         known: Report = CLEAN,
         encoded: tuple[Policy, bytes] | None = None,
     ) -> tuple[tuple[bytes, dict[str, str]] | None, Report]:
-        """Give a request's body and digests as they may leave; None where they may as they are."""
+        """Return a body and digests as they may leave; None where they may as they are."""
         content, report = bodies[0], known
         if encoded != (policy, *bodies) and any(bodies):
             sanitizer, headers = sanitizer_for(policy), request.headers
@@ -238,7 +238,7 @@ class Guard:
         return (content, self._digests(request, content, report)), report
 
     def _digests(self, request: Any, content: bytes, report: Report) -> dict[str, str]:
-        """Give the headers that follow a cleaned body.
+        """Return the headers that follow a cleaned body.
 
         Raises:
             SignedBodyError: One of them cannot.
@@ -314,7 +314,7 @@ def _is_report(value: object) -> bool:
 
 
 def _described(error: Exception) -> str:
-    """Say what failed and where, without a word of the error's message."""
+    """Describe what failed and where, without a word of the error's message."""
     *_, (frame, line) = walk_tb(error.__traceback__)
     return (
         f"{type(error).__qualname__} in {frame.f_code.co_name}, {frame.f_code.co_filename}:{line}"

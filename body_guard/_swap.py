@@ -104,17 +104,17 @@ def guard(client: _Guardable, policy: Policy | None = None) -> _Guardable:
 
 
 def unguard(client: _Client) -> _Client:
-    """Give a client that `guard` guarded its own class back; leave one that is not guarded.
+    """Restore the class of a client that `guard` guarded; leave one that is not guarded.
 
     Args:
-        client: Any client. The HTTP clients beneath an SDK's are given back with it, once no other
+        client: Any client. The HTTP clients beneath an SDK's are restored with it, once no other
             client that was guarded stands on them.
 
     Returns:
         The client.
 
     Raises:
-        TypeError: The client was built guarded, so there is no other class to give back.
+        TypeError: The client was built guarded, so there is no other class to restore.
     """
     original = _original(type(client))
     sdk = sdk_of(original or type(client))
@@ -142,7 +142,7 @@ def _swap(client: Any, original: type, policy: Policy) -> None:
 
 
 def _become(client: Any, kind: type) -> None:
-    """Give an object another class, past a ``__setattr__`` of its own."""
+    """Assign another class to an object, past a ``__setattr__`` of its own."""
     object.__setattr__(client, "__class__", kind)
 
 
@@ -161,7 +161,7 @@ def hold(beneath: Any, client: Any, policy: Policy) -> None:
 
 
 def release(beneath: Any, client: Any) -> None:
-    """Give an HTTP client its class back, if it was guarded for this client and for no other.
+    """Restore the class of an HTTP client, if it was guarded for this client and for no other.
 
     Args:
         beneath: As of `hold`, and so is the next; it is left alone where it was not held.
@@ -176,7 +176,7 @@ def release(beneath: Any, client: Any) -> None:
 
 
 def _original(kind: type) -> type | None:
-    """Give the class that a guarded class stands in for."""
+    """Return the class that a guarded class stands in for."""
     original: type | None = vars(kind).get(ORIGINAL)
     return original
 
@@ -226,7 +226,7 @@ def _unannounced(base: Any) -> type:
 
 
 def _of_sdk(original: Any, sdk: SDK, policy: Policy) -> dict[str, Any]:
-    """Give what a guarded class of an SDK's clients has of its own."""
+    """Return the attributes of a guarded class of an SDK's clients."""
     from body_guard.integrations._stainless import methods
 
     library: Any = sys.modules.get("httpx") or sys.modules["httpx2"]  # others are seen by request

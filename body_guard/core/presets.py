@@ -44,7 +44,7 @@ SENTRY: Final = (
 
 
 def preset(name: str) -> tuple[Rule, ...]:
-    """Give the rules of a preset.
+    """Return the rules of a preset.
 
     Args:
         name: Such as ``"litellm"``; ``body-guard presets`` prints them all.
@@ -68,7 +68,7 @@ def preset(name: str) -> tuple[Rule, ...]:
 
 
 def presets(*names: PresetName) -> tuple[Rule, ...]:
-    """Give the rules of several presets, for ``Policy(presets("sentry", "litellm"))``.
+    """Return the rules of several presets, for ``Policy(presets("sentry", "litellm"))``.
 
     Args:
         names: As of `preset`, each once.
