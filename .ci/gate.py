@@ -138,11 +138,15 @@ def attempt(
         left = gate.deadline - time.monotonic()
         late = threading.Timer(left, os.killpg, (process.pid, signal.SIGKILL))
         late.start()
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-            lines.append(line)
-        process.wait()
-        late.cancel()
+        try:
+            for line in process.stdout or ():
+                print(line, end="", flush=True)
+                lines.append(line)
+            process.wait()
+        finally:
+            late.cancel()
+            if process.poll() is None:  # the gate itself is ended
+                os.killpg(process.pid, signal.SIGKILL)
     if time.monotonic() > gate.deadline:
         raise StepFailed(f"did not end in time: {shown}")
     return process.returncode, "".join(lines)
@@ -519,4 +523,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it started ends with it
     sys.exit(main())

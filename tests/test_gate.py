@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import pathlib
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -166,6 +168,27 @@ def test_a_step_that_hangs_is_ended(
     assert run(module, monkeypatch) == 1
     assert time.monotonic() - start < 30
     assert "did not end in time: sleep 60" in capsys.readouterr().out
+
+
+def test_what_the_gate_started_ends_with_it(tmp_path: pathlib.Path) -> None:
+    """Its processes have sessions of their own, which no signal to the gate would reach."""
+    code = f"""
+import pathlib, runpy, signal, sys, time
+module = runpy.run_path({str(PATH)!r})
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+gate = module["Gate"](pathlib.Path("."), 0.0, deadline=time.monotonic() + 60)
+module["attempt"](gate, "bash", "-c", "echo $$; exec sleep 60", cwd=gate.work)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()  # the command
+        started = int(process.stdout.readline())
+        process.terminate()
+        assert process.wait(30) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(started, 0)
 
 
 @pytest.mark.parametrize("action", [fail, hang, break_down])
