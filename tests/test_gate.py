@@ -170,6 +170,54 @@ def test_a_step_that_hangs_is_ended(
     assert "did not end in time: sleep 60" in capsys.readouterr().out
 
 
+def test_the_gate_ends_before_it_is_killed(
+    module: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A step that has more time than the gate is ended with the gate's."""
+    monkeypatch.setattr(module, "ENDS_WITHIN", 0.5)
+    monkeypatch.setattr(module, "STEPS", {"first": module.Step(hang, 1, ())})
+    start = time.monotonic()
+    assert run(module, monkeypatch) == 1
+    assert time.monotonic() - start < 30
+    assert "did not end in time: sleep 60" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("there", "installed"),
+    [
+        ({"gcc", "apt-get"}, None),
+        ({"apt-get"}, "gcc libc6-dev"),
+        ({"gcc"}, None),
+        (set(), "not here"),
+    ],
+    ids=["all", "no compiler", "no apt", "neither"],
+)
+def test_apt_brings_what_a_machine_lacks(
+    module: Any, gate: Any, there: set[str], installed: str | None, monkeypatch: Any
+) -> None:
+    """Where there is no apt either, the step says so, and is skipped."""
+    commands: list[str] = []
+    monkeypatch.setattr(module.shutil, "which", lambda name: name if name in there else None)
+    monkeypatch.setattr(module, "run", lambda gate, *command: commands.append(" ".join(command)))
+    monkeypatch.setattr(module.sysconfig, "get_path", lambda _: str(gate.work))
+    (gate.work / "Python.h").touch()
+    if installed == "not here":
+        with pytest.raises(module.StepSkipped, match="gcc, libc6-dev are not here"):
+            module.system(gate)
+        return
+    module.system(gate)
+    assert bool(commands) == bool(installed)
+    assert installed is None or commands[-1].endswith(f"--no-install-recommends {installed}")
+
+
+def test_the_command_lists_the_steps(module: Any) -> None:
+    """As a person calls it, a line each."""
+    command = ["bash", str(PATH.with_name("run")), "--list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list(module.STEPS)
+    assert all(line.endswith(".") for line in done.stdout.splitlines())
+
+
 def test_what_the_gate_started_ends_with_it(tmp_path: pathlib.Path) -> None:
     """Its processes have sessions of their own, which no signal to the gate would reach."""
     code = f"""
