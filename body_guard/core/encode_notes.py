@@ -123,7 +123,7 @@ def _judged(
     """Judge all records, in order; None where the walk has to."""
     marks: list[_Mark] = []
     edits: list[_Edit] = []
-    places = _Places(records, matcher.places)
+    places: _Places | None = None
     until = 0  # the end of the last edit: what begins before it is gone
     for index, (code, place, key, kind, start, end) in enumerate(records):
         if code == _PLACE or start < until:
@@ -134,9 +134,15 @@ def _judged(
                 edits.append((start, end, None))
             continue
         named = matcher.rules_of(code)
-        rule = named[0].rule if code & _CUT else _first(named, places, place, str(key))
-        if rule is None:
+        if code & _CUT:
+            rule = named[0].rule
+            marks.append((place, key, kind, rule.name, rule.action, rule.owner or None))
             continue
+        places = places or _Places(records, matcher.places)
+        first = _first(named, places, place, str(key))
+        if first is None:
+            continue
+        rule = first
         if rule.action == "reject":
             return None
         if rule.action == "replace":
@@ -147,7 +153,7 @@ def _judged(
                 continue
             edits.append((start, end, text))
             until = end
-        elif rule.action == "remove" and not code & _CUT:
+        elif rule.action == "remove":
             edits.append((start, end, None))
             until = end
         marks.append((place, key, kind, rule.name, rule.action, rule.owner or None))
