@@ -7,11 +7,13 @@ library; the classes that need one import it when they are first asked for.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from body_guard._reporting import Counts, collect, counts, report_of
 from body_guard._swap import guard, unguard
+from body_guard.core import accelerator
 from body_guard.core.errors import (
     BodyError,
     BodyGuardError,
@@ -26,6 +28,9 @@ from body_guard.core.presets import presets
 from body_guard.core.report import Finding, Report
 from body_guard.core.rules import Rule
 from body_guard.core.sanitizer import Sanitizer, sanitize, sanitize_bytes
+
+if os.environ.get("BODY_GUARD_PURE") == "1":
+    accelerator.use_plain("BODY_GUARD_PURE=1")
 
 if TYPE_CHECKING:
     from body_guard import convert

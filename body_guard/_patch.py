@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from types import CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
+
+from body_guard.core import accelerator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,10 +51,12 @@ class Coverage:
     Attributes:
         doors: Every place, in the order in which a body meets them.
         warnings: A sentence for each way out that is open in this process and not guarded.
+        passes: What judges bodies: ``compiled``, or ``pure`` and why.
     """
 
     doors: tuple[Door, ...]
     warnings: tuple[str, ...] = ()
+    passes: str = field(default_factory=accelerator.described)
 
 
 @dataclass(frozen=True, slots=True)

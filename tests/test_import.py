@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import body_guard
+from body_guard.core import accelerator
 
 from doors import Family
 
@@ -47,6 +48,17 @@ def test_every_public_name_is_there() -> None:
     assert listed == "True"
     with pytest.raises(AttributeError, match="has no attribute 'GuardedClint'"):
         body_guard.GuardedClint  # noqa: B018
+
+
+def test_which_passes_judge_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Coverage says which implementation is at work, and why the plain one is."""
+    code = "import body_guard; print(body_guard.coverage().passes)"
+    assert run(code) == accelerator.described()
+    monkeypatch.setenv("BODY_GUARD_PURE", "1")
+    assert run(code) == "pure (BODY_GUARD_PURE=1)"
+    without = "import sys; sys.modules['body_guard.core._speedups'] = None; "
+    monkeypatch.delenv("BODY_GUARD_PURE")
+    assert run(without + code) == "pure (built without a C compiler)"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 
+import body_guard
 from body_guard.cli import _sdks, keep_litellm_offline
 from body_guard.cli.story import table
+from body_guard.core import accelerator
 from body_guard.integrations import litellm, sentry
 
 if TYPE_CHECKING:
@@ -112,6 +114,7 @@ def _state() -> str:
 
 
 def _versions() -> Iterator[tuple[str, str]]:
+    yield "body-guard", f"{body_guard.__version__}, its passes {accelerator.described()}"
     for name in _DISTRIBUTIONS:
         try:
             yield name, version(name)

@@ -769,6 +769,8 @@ static void module_free(void *module) {
 static PyMethodDef module_methods[] = {
     {"encode", encode, METH_VARARGS,
      "Encode a value less what must not leave; None where the walk has to."},
+    {"scan", (PyCFunction)(void (*)(void))bg_scan, METH_FASTCALL,
+     "Find the members whose names are in a key table."},
     {NULL, NULL, 0, NULL},
 };
 

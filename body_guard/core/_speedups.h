@@ -95,4 +95,7 @@ static inline Py_ssize_t bg_put_utf8(char *to, Py_UCS4 character) {
 
 extern PyType_Spec bg_keys_spec;
 
+/* scan(text, keys, start, records), as _speedups.pyi describes it. */
+PyObject *bg_scan(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
+
 #endif

@@ -79,3 +79,30 @@ def encode(
     Raises:
         MemoryError: There is no room for the text.
     """
+
+def scan(
+    text: bytes, keys: KeyTable, start: int, records: bool, /
+) -> tuple[bytes, bytes] | int | None:
+    """Find the members of JSON text whose names are in a table.
+
+    Names are compared decoded. Inside a member whose value has the flag `CUT` none is found.
+
+    Args:
+        text: JSON in UTF-8. Whether it is valid UTF-8 is not asked.
+        keys: The names.
+        start: Where the text begins.
+        records: Whether there are several texts, with space or record separators between them.
+
+    Returns:
+        None when there is none. A number when the text cannot be read: the byte where it stops
+        being JSON; negative, the byte at which it goes deeper than a million levels. Otherwise rows
+        of native 64-bit integers, as bytes:
+
+        Containers, each once, what is around it first: the row of the container around it, or -1;
+        and its place in that one, the index of an element, or ``~offset`` of the first quote of a
+        member's name. For an outermost one, the index of its text.
+
+        Members, in the order of the text: the row of the container; how many members come before
+        it there; the value of its name; the offsets of the first quote of its name, of its value,
+        and of the end of its value.
+    """

@@ -5,25 +5,45 @@ The choice is made here and nowhere else. Both give the same answers.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from body_guard.core import plain_scan
 
 if TYPE_CHECKING:
     from body_guard.core.encode_notes import CompiledEncoder
     from body_guard.core.rules import Matcher
 
-__all__ = ["encoder", "is_compiled"]
+__all__ = ["described", "encoder", "is_compiled", "scan", "use_plain"]
 
+_speedups: Any
 try:
     from body_guard.core import _speedups
-
-    _used = _speedups is not None
 except ImportError:
-    _used = False
+    _speedups = None
+
+#: One that was built from older sources is not used.
+_used = hasattr(_speedups, "scan")
+_why_plain = "built without a C compiler"
 
 
 def is_compiled() -> bool:
     """Return whether the compiled implementation is used."""
     return _used
+
+
+def use_plain(why: str) -> None:
+    """Use the plain implementation from now on.
+
+    Args:
+        why: What `described` says of it.
+    """
+    global _used, _why_plain
+    _used, _why_plain = False, why
+
+
+def described() -> str:
+    """Return which implementation is used; of the plain one, why."""
+    return "compiled" if _used else f"pure ({_why_plain})"
 
 
 def encoder(matcher: Matcher, *, asks: bool) -> CompiledEncoder:
@@ -36,3 +56,31 @@ def encoder(matcher: Matcher, *, asks: bool) -> CompiledEncoder:
     from body_guard.core.encode_notes import CompiledEncoder  # it stands on the compiled module
 
     return CompiledEncoder(matcher, asks=asks)
+
+
+def scan(
+    text: bytes, matcher: Matcher, start: int = 0, records: bool = False
+) -> tuple[bytes, bytes] | int | None:
+    """Find the members of JSON text that a rule may forbid.
+
+    The text is JSON as Python's json reads it: RFC 8259, and NaN, Infinity and -Infinity. Whether
+    its strings are valid UTF-8 is not asked.
+
+    Args:
+        text: JSON in UTF-8.
+        matcher: The rules.
+        start: Where the text begins, behind a byte order mark.
+        records: Whether there are several texts: one a line, or each behind a record separator
+            (RFC 7464).
+
+    Returns:
+        None when no member has a name that a rule mentions. Rows of the containers around the
+        members that do, and of these members, as `_speedups.pyi` describes them. A number when the
+        text cannot be read: the byte where it is no JSON; negative, the byte at which it goes
+        deeper than a million levels.
+    """
+    passes = _speedups if _used else plain_scan
+    found: tuple[bytes, bytes] | int | None = passes.scan(
+        text, matcher.key_table(passes.KeyTable), start, records
+    )
+    return found

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CLEAN",
+    "MOST_SEGMENTS",
     "Finding",
     "Listing",
     "Report",
@@ -199,7 +200,7 @@ class Listing:
             levels: How many there are.
             length: The characters of the path, where they are known.
         """
-        return levels if max(2 * levels, length) <= self._room else _MOST_SEGMENTS
+        return levels if max(2 * levels, length) <= self._room else MOST_SEGMENTS
 
     def add(
         self,
@@ -243,16 +244,17 @@ class Listing:
         else:
             known = self._shown
             self._shown = {
-                token: known.get(token) or _shown_token(token) for token in tokens[:_MOST_SEGMENTS]
+                token: known.get(token) or _shown_token(token) for token in tokens[:MOST_SEGMENTS]
             }
-            path = _abridged([self._shown[token] for token in tokens[:_MOST_SEGMENTS]], levels)
+            path = _abridged([self._shown[token] for token in tokens[:MOST_SEGMENTS]], levels)
         self._room -= len(path)
         return path
 
 
 _NAME: Final = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_.-]*|[0-9]{1,9}|<[A-Za-z_][A-Za-z0-9_.]*>)\Z")
 _LONGEST_NAME: Final = 64
-_MOST_SEGMENTS: Final = 32
+#: Tokens of a shortened path.
+MOST_SEGMENTS: Final = 32
 
 
 def shown(path: str) -> str:
@@ -268,12 +270,12 @@ def shown(path: str) -> str:
         The same path with at most 32 segments, none over 64 characters.
     """
     tokens = path.split("/")[1:]
-    return _abridged([_shown_token(token) for token in tokens[:_MOST_SEGMENTS]], len(tokens))
+    return _abridged([_shown_token(token) for token in tokens[:MOST_SEGMENTS]], len(tokens))
 
 
 def _abridged(tokens: Sequence[str], levels: int) -> str:
     text = pointer(tokens)
-    return text if levels <= _MOST_SEGMENTS else f"{text}/...{levels} levels"
+    return text if levels <= MOST_SEGMENTS else f"{text}/...{levels} levels"
 
 
 def _shown_token(token: str) -> str:

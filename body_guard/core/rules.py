@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, get_args
 
 from body_guard.core.errors import PolicyError
 from body_guard.core.key_index import KeyIndex
@@ -13,7 +13,7 @@ from body_guard.core.typenames import lineage, qualified_name
 from body_guard.core.zones import MEMBERS, ZONES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = [
     "CUT",
@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 Action = Literal["remove", "replace", "reject", "report"]
+
+_Table = TypeVar("_Table")
 
 #: Names of the findings that no rule of a policy makes (DESIGN section 2, and the limits).
 RESERVED: Final = frozenset(
@@ -276,6 +278,7 @@ class Matcher:
         "_index",
         "_named",
         "_placed",
+        "_tables",
         "_types",
         "keys",
         "only_reports",
@@ -307,6 +310,7 @@ class Matcher:
         self._index = KeyIndex((rule.keys, rule.prefixes) for rule in rules)
         # By entry of the index, once asked for.
         self._named: dict[int, tuple[Placed, ...]] = {0: ()}
+        self._tables: dict[Any, Any] = {}
 
     def _bound(self, rules: tuple[Rule, ...]) -> Iterator[Placed]:
         ends = self.places.ends
@@ -334,6 +338,13 @@ class Matcher:
             positions = self._index.rules(entry)
             found = self._named[entry] = tuple(self._placed[position] for position in positions)
         return found
+
+    def key_table(self, make: Callable[[dict[str, int], dict[str, int]], _Table]) -> _Table:
+        """Return the table of all names that a class makes of `key_table_arguments`, built once."""
+        table: _Table | None = self._tables.get(make)
+        if table is None:
+            table = self._tables[make] = make(*self.key_table_arguments())
+        return table
 
     def key_table_arguments(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return the values of all exact names and of all prefixes, for a `KeyTable`.

@@ -11,13 +11,13 @@ from body_guard.core.encode import DEEPEST, encode
 from body_guard.core.encodings import encoding_of
 from body_guard.core.errors import BodyLimitError, BodyRejectedError, GuardError
 from body_guard.core.forms import sanitize_form, sanitize_multipart
+from body_guard.core.key_search import KeySearch
 from body_guard.core.media import is_json_text, media_of
 from body_guard.core.overview import Overview
 from body_guard.core.policy import DEFAULT, Policy, checked_policy
-from body_guard.core.prefilter import Prefilter
 from body_guard.core.report import CLEAN, Finding, Report, not_judged, shown, told
 from body_guard.core.rules import Matcher
-from body_guard.core.splice import NotJSONError, Spliced, splice
+from body_guard.core.splice import Spliced, splice
 from body_guard.core.walk import Walked, walk
 
 if TYPE_CHECKING:
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from body_guard.core.media import Kind
 
 __all__ = ["Sanitizer", "sanitize", "sanitize_bytes", "sanitizer_for"]
+
+#: By kind, whether a body is read as several JSON texts. What nobody declared may be one text, or a
+#: line for each of several.
+_RECORDS: Final = {"json": (False,), "records": (True,), "sniffed": (False, True)}
 
 #: How often a value is walked again because another thread made it unencodable meanwhile.
 _MOST_TRIES: Final = 3
@@ -47,13 +51,13 @@ class Sanitizer:
         TypeError: This is no policy.
     """
 
-    __slots__ = ("_compiled", "_matcher", "_overview", "_prefilter", "policy")
+    __slots__ = ("_compiled", "_key_search", "_matcher", "_overview", "policy")
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = DEFAULT if policy is None else checked_policy(policy)
         self._matcher = Matcher(self.policy.rules)
-        self._prefilter = Prefilter(self._matcher)
         self._compiled: CompiledEncoder | None = None
+        self._key_search: KeySearch | None = None  # seldom needed, and slow to compile
         asked = self.policy.schema is not None or self.policy.stringified != "off"
         self._overview = Overview(self.policy) if asked else None
 
@@ -298,11 +302,12 @@ class Sanitizer:
             )
         if rules:
             matcher = Matcher(rules)
-            suspects = Prefilter(matcher).suspects(text)
-            cut = splice(text, suspects or (), matcher, start=start)
-            report += cut.report
-            if cut.report.changed:
-                content = cut.content if in_utf8 else encoding.from_utf8(cut.content)
+            hits = accelerator.scan(text, matcher, start)
+            if isinstance(hits, tuple):
+                cut = splice(text, hits, matcher)
+                report += cut.report
+                if cut.report.changed:
+                    content = cut.content if in_utf8 else encoding.from_utf8(cut.content)
         report += found
         if _rejects(report):
             raise _rejected(report)
@@ -348,37 +353,48 @@ class Sanitizer:
         encoding = encoding_of(content)
         text = encoding.to_utf8(content)
         in_utf8 = text is content
-        suspects = self._prefilter.suspects(text)
-        if suspects is None:
+        start = len(encoding.mark) if in_utf8 else 0
+        matcher = self._matcher
+        # The plain scan is slow, and where no key occurs it finds nothing.
+        if not accelerator.is_compiled() and not self._finds_key(text):
+            return content, CLEAN
+        for records in _RECORDS[kind]:
+            found = accelerator.scan(text, matcher, start, records)
+            if not isinstance(found, int):
+                break
+        if found is None or (isinstance(found, int) and not self._finds_key(text)):
             return content, CLEAN
         if len(content) > self.policy.max_bytes:
-            if self.policy.on_limit == "send" or self._matcher.only_reports:
+            if self.policy.on_limit == "send" or matcher.only_reports:
                 return content, not_judged("larger than max_bytes")
             raise _too_large(self.policy.max_bytes)
-        start = len(encoding.mark) if in_utf8 else 0
-        position = 0
-        # What nobody declared may be one text, or a line for each of several.
-        for records in {"json": (False,), "records": (True,)}.get(kind, (False, True)):
-            try:
-                spliced = splice(
-                    text, suspects, self._matcher, start=start, records=records, walked=walked
-                )
-            except NotJSONError as error:
-                position = error.position
-                continue
-            clean, report = _allowed(spliced)
-            if not report.changed:
-                return content, report
-            return (clean if in_utf8 else encoding.from_utf8(clean)), report
-        return self._malformed(content, kind, position)
+        if isinstance(found, int):
+            return self._unreadable(content, kind, found)
+        clean, report = _allowed(splice(text, found, matcher, records=records, walked=walked))
+        if not report.changed:
+            return content, report
+        return (clean if in_utf8 else encoding.from_utf8(clean)), report
 
-    def _malformed(self, content: bytes, kind: Kind, position: int) -> tuple[bytes, Report]:
+    def _finds_key(self, text: bytes) -> bool:
+        if self._key_search is None:
+            self._key_search = KeySearch((*self._matcher.keys, *self._matcher.prefixes))
+        return self._key_search.finds(text)
+
+    def _unreadable(self, content: bytes, kind: Kind, found: int) -> tuple[bytes, Report]:
+        """Judge bytes that seem to hold a forbidden key, by what the scan said of them."""
         __tracebackhide__ = True
+        if found < 0 and self._matcher.only_reports:
+            return content, not_judged("nested too deeply")
+        if found < 0:
+            raise BodyLimitError(
+                f"The body was not sent: at byte {-found} it is over 1,000,000 levels deep.",
+                Report((Finding("", "depth", "reject"),)),
+            )
         if kind == "sniffed" or self._matcher.only_reports:
             return content, Report((Finding("", "malformed", "report"),))
         raise BodyRejectedError(
             "The body was not sent: it is declared to be JSON and seems to hold a forbidden key, "
-            f"but stops being JSON at byte {position}, so nothing can be cut out safely.",
+            f"but stops being JSON at byte {found}, so nothing can be cut out safely.",
             Report((Finding("", "malformed", "reject"),)),
         )
 

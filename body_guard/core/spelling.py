@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from json.decoder import scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import Any
 
-__all__ = ["digits_of", "encodable", "made_sound", "member_name", "plain_key"]
+__all__ = ["digits_of", "encodable", "made_sound", "member_name", "plain_key", "unescape"]
 
 
 def member_name(key: Any) -> str | None:
@@ -55,3 +56,9 @@ def made_sound(text: str) -> str:
     if text.isascii() or encodable(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def unescape(escapes: bytes) -> bytes:
+    """Return what JSON escapes spell, in UTF-8; half a character in its 3-byte form."""
+    text: str = scanstring(escapes.decode() + '"', 0)[0]
+    return text.encode("utf-8", "surrogatepass")

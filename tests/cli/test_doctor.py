@@ -18,6 +18,7 @@ import body_guard
 from body_guard import _patch
 from body_guard.cli import doctor
 from body_guard.cli.commands import group
+from body_guard.core import accelerator
 from body_guard.integrations import litellm as integration
 from body_guard.integrations import sentry
 
@@ -211,6 +212,8 @@ def test_versions_are_shown() -> None:
         assert [name, version(name)] in shown
     there = version("httpx2") if sys.version_info >= (3, 11) else "not installed"
     assert ["httpx2", there] in shown
+    passes = f"{body_guard.__version__}, its passes {accelerator.described()}"
+    assert ["body-guard", passes] in shown
 
 
 def test_a_distribution_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,14 +18,19 @@ settings.load_profile("core")
 #: Modules whose tests judge bodies: each is run on the compiled passes and on the plain ones.
 _JUDGING = (
     "test_encode",
-    "test_recorded",
-    "test_sanitizer",
-    "test_scoped",
-    "test_walk",
+    "test_forms",
+    "test_jsontestsuite",
     "test_limits",
+    "test_recorded",
     "test_report",
+    "test_sanitizer",
+    "test_scan",
     "test_schema",
+    "test_scoped",
+    "test_splice",
+    "test_splice_reference",
     "test_stringified",
+    "test_walk",
 )
 
 

@@ -30,7 +30,7 @@ from body_guard import (
     sanitize_bytes,
 )
 from body_guard.core import sanitizer as module
-from body_guard.core.report import shown, told
+from body_guard.core.report import not_judged, shown, told
 from body_guard.core.sanitizer import sanitizer_for
 
 from hostile import MARKER, Hidden, Span, snapshot, told_by
@@ -195,6 +195,60 @@ def test_what_is_no_policy_is_a_type_error(
     with pytest.raises(TypeError) as caught:
         call(policy)
     assert str(caught.value) == f"policy takes a body_guard.Policy, {message}"
+
+
+#: Text that some reader may take for JSON with a forbidden key, and Python's json does not.
+ALMOST: dict[str, bytes] = {
+    "comment": b'{"_sentry_x"/**/:1}',
+    "line-comment": b'{"a":1 // one\n,"_sentry_x":2}',
+    "form-feed": b'{"_sentry_x"\x0c:1}',
+    "no-break-space": b'{"_sentry_x"\xc2\xa0:1}',
+    "single-quotes": b"{'_sentry_x':1}",
+    "single-quotes-escaped": b"{'\\u005f\\u0073entry_x':1}",
+    "no-quotes": b"{_sentry_x:1}",
+    "trailing-comma": b'{"_sentry_x":1,}',
+    "cut-off": b'{"a":{"_sentry_x":',
+    "two-texts": b'{"a":1}{"_sentry_x":1}',
+    "hexadecimal": b'{"_sentry_x":0x1}',
+    "in-a-text": b'{"a":"no _sentry_x here",}',
+    "utf-16": "{'_sentry_x':1}".encode("utf-16"),
+    "utf-16-cut-off": '{"_sentry_x":1}'.encode("utf-16-le")[:-1],
+}
+
+
+@pytest.mark.parametrize("content", ALMOST.values(), ids=ALMOST)
+def test_declared_json_that_only_others_may_read_is_refused(content: bytes) -> None:
+    """If the text of a forbidden key is in it; nobody knows what a reader makes of it."""
+    with pytest.raises(BodyRejectedError, match="stops being JSON at byte") as caught:
+        Sanitizer().sanitize_bytes(content, "application/json")
+    assert caught.value.report.findings == (Finding("", "malformed", "reject"),)
+    clean = content.replace(b"_sentry_", b"_entry_s").replace(b"\\u0073", b"\\u0075")
+    if clean != content:
+        assert Sanitizer().sanitize_bytes(clean, "application/json") == (clean, Report())
+
+
+@pytest.mark.parametrize("content", ALMOST.values(), ids=ALMOST)
+def test_what_nobody_declared_is_passed_and_reported(content: bytes) -> None:
+    """It may be no JSON at all; two texts are several records."""
+    same, report = Sanitizer().sanitize_bytes(content, "text/plain")
+    if b"}{" in content:
+        assert same == b'{"a":1}{}'
+        return
+    assert same is content
+    assert report.findings == (Finding("", "malformed", "report"),)
+
+
+def test_levels_without_number_are_refused_where_a_key_may_be() -> None:
+    """Or reported as not judged, by a policy that would take nothing; without a key they pass."""
+    deep = b"[" * 1_000_001
+    assert Sanitizer().sanitize_bytes(deep, "application/json") == (deep, Report())
+    content = b'[{"_sentry_x":1},' + deep
+    with pytest.raises(BodyLimitError, match="at byte 1000017 it is over 1,000,000 levels deep"):
+        Sanitizer().sanitize_bytes(content, "text/plain")
+    rule = Rule("r", prefixes=("_sentry_",), action="report")
+    same, report = Sanitizer(Policy((rule,))).sanitize_bytes(content, "application/json")
+    assert same is content
+    assert report == not_judged("nested too deeply")
 
 
 def test_a_byte_order_mark_hides_nothing() -> None:

@@ -37,6 +37,10 @@ def encode(value: object, most: int = MEBIBYTE, flags: int = 0) -> Any:
     return _speedups.encode(value, TABLE, most, flags, ", ", ": ")
 
 
+def scan(text: bytes) -> Any:
+    return _speedups.scan(text, TABLE, 0, False)
+
+
 def refused(value: object) -> None:
     try:
         encode(value, most=None)  # type: ignore[arg-type]
@@ -76,6 +80,11 @@ ENDS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "cycle": (_cycle, encode),
     "too-large": (_dirty, lambda value: encode(value, most=3000)),
     "refused": (_dirty, refused),
+    "scan-clean": (lambda: b'{"a": [1, "note"]}', scan),
+    "scan-found": (lambda: b'[{"note": {"a": [{"_sentry_x": {"note": {}}}]}}]', scan),
+    "scan-found-deep": (lambda: b'{"note": [' * 100 + b"1" + b"]}" * 100, scan),
+    "scan-no-json": (lambda: b'{"note": [{"_sentry_x": 1}],}', scan),
+    "scan-cut-off": (lambda: b'{"note":' * 100, scan),
 }
 
 
@@ -147,7 +156,19 @@ def build():
 def encode():
     return _speedups.encode(value, whole, 10**6, 0, ",", ":")
 
-for call, expected in ((build, (48, 17, 64)), (encode, right)):
+text = b'[{"note": [' * 100 + b'{"_sentry_x": 1}'
+found = _speedups.scan(text + b"]}]" * 100, whole, 0, False)
+assert len(found[1]) == 101 * 48
+
+def scan():
+    return _speedups.scan(text + b"]}]" * 100, whole, 0, False)
+
+def stop():
+    return _speedups.scan(text, whole, 0, False)
+
+for call, expected in (
+    (build, (48, 17, 64)), (encode, right), (scan, found), (stop, len(text))
+):
     for stop in (1, 2, 0):  # one allocation fails, or two, or all from there on
         failed = 0
         for start in range(1, 2000):

@@ -23,7 +23,6 @@ import sentry_sdk
 import sentry_sdk.integrations.litellm
 
 import body_guard
-import body_guard.core.splice
 from body_guard.integrations import sentry as off_band
 
 from sentry_events import MARKER, events, frames, holding, messages
@@ -565,7 +564,7 @@ FAILURES: dict[str, tuple[type[Exception], Callable[[], object]]] = {
     "bytes too deep": (
         body_guard.BodyLimitError,
         lambda: body_guard.sanitize_bytes(
-            b'{"m": "' + MARKER.encode() + b'", "n": ' + b"[" * 20 + b'{"_sentry_a": 1}' + b"]" * 20
+            b'{"m": "' + MARKER.encode() + b'", "_sentry_a": 1, "n": ' + b"[" * 1_000_000
         ),
     ),
     "a container without end": (
@@ -581,13 +580,9 @@ FAILURES: dict[str, tuple[type[Exception], Callable[[], object]]] = {
 
 @pytest.mark.parametrize(("kind", "fails"), FAILURES.values(), ids=FAILURES)
 def test_our_frames_hold_nothing_of_the_body(
-    events: list[Any],
-    kind: type[Exception],
-    fails: Callable[[], object],
-    monkeypatch: pytest.MonkeyPatch,
+    events: list[Any], kind: type[Exception], fails: Callable[[], object]
 ) -> None:
     """The caller's frames show what the caller had, httpx's too; ours show nothing of it."""
-    monkeypatch.setattr(body_guard.core.splice, "_MOST_LEVELS", 10)  # a million takes seconds
     body_of_the_caller = {"m": MARKER}
     with pytest.raises(kind) as raised:
         fails()

@@ -1,0 +1,81 @@
+"""Key search: whether the text of a forbidden key occurs in bytes, whatever these are."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+from body_guard.core.spelling import unescape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["KeySearch"]
+
+#: Bytes of a key that the pattern tells apart one by one; the rest is compared at its end. It
+#: bounds how deep the pattern is nested.
+_MOST_BRANCHES: Final = 8
+
+#: The escapes of JSON (RFC 8259, section 7): those of code units, several in a row since two may
+#: spell one character; and those of two characters.
+_UNITS: Final = rb"(?:\\u[0-9a-fA-F]{4})+"
+_PAIRS: Final = rb'\\["\\/bfnrt]'
+_SPELLED_BY_PAIRS: Final = frozenset('"\\/\b\f\n\r\t')
+
+#: A shorter key is in the middle of many words (``_`` in ``tool_calls``), where nobody means it.
+_LEAST_ANYWHERE: Final = 4
+_WORD: Final = re.compile(r"[A-Za-z0-9_]").match
+
+
+class KeySearch:
+    """A search for the keys of a policy, plain or spelled with escapes, anywhere in a text.
+
+    A key of one to three characters is found at the beginning of a word only, as in any member's
+    name that it begins.
+
+    Args:
+        keys: Exact names and prefixes. An exact name is found in a longer one too.
+    """
+
+    __slots__ = ("_escape", "_key")
+
+    def __init__(self, keys: Iterable[str]) -> None:
+        names = frozenset(keys)
+        short = {name for name in names if len(name) < _LEAST_ANYWHERE and _WORD(name)}
+        patterns = [_pattern(sorted(map(_utf8, names - short)))] if names - short else []
+        # The first byte stands first, so that re skips to where that occurs.
+        patterns += [b"%b(?<![A-Za-z0-9_]%b)" % (2 * (re.escape(_utf8(name)),)) for name in short]
+        self._key = re.compile(b"|".join(patterns) if patterns else rb"(?!)").search
+        paired = any(not _SPELLED_BY_PAIRS.isdisjoint(name) for name in names)
+        self._escape = re.compile(_UNITS + b"|" + _PAIRS if paired else _UNITS)
+
+    def finds(self, text: bytes) -> bool:
+        """Return whether a key may occur in a text in UTF-8; False is certain."""
+        if self._key(text) is not None:
+            return True
+        if b"\\" not in text:
+            return False
+        return self._key(self._escape.sub(lambda found: unescape(found[0]), text)) is not None
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _pattern(texts: list[bytes], depth: int = 0) -> bytes:
+    """Return the pattern of sorted texts that tries each of their first bytes once."""
+    if not texts[0]:
+        return b""  # the others begin with this one
+    if len(texts) == 1 or depth == _MOST_BRANCHES:
+        return _grouped([re.escape(text) for text in texts])
+    return _grouped(
+        [
+            re.escape(first) + _pattern([text[1:] for text in alike], depth + 1)
+            for first, alike in groupby(texts, key=lambda text: text[:1])
+        ]
+    )
+
+
+def _grouped(patterns: list[bytes]) -> bytes:
+    return patterns[0] if len(patterns) == 1 else b"(?:%b)" % b"|".join(patterns)

@@ -1,0 +1,235 @@
+"""The scan of JSON text in plain Python: the same answers as the compiled one, slowly."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from typing import TYPE_CHECKING, Any, Final
+
+from body_guard.core.spelling import unescape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["KeyTable", "scan"]
+
+#: Levels that a scan keeps account of: a body of opening brackets ends here.
+_MOST_LEVELS: Final = 1_000_000
+
+_WS: Final = rb"[ \t\n\r]*"
+_PLAIN: Final = rb'"[^"\\\x00-\x1f]*"'
+_SCALAR: Final = (
+    rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null|NaN|-?Infinity"
+)
+_space: Final[Any] = re.compile(_WS).match
+_between: Final[Any] = re.compile(rb"[ \t\n\r\x1e]*").match  # RFC 7464: texts in a sequence
+_scalar: Final[Any] = re.compile(_SCALAR).match
+#: Elements of an array that are no strings, each with its comma.
+_elements: Final[Any] = re.compile(rb"(?:(?:%b)%b,%b){0,1000}" % (_SCALAR, _WS, _WS)).match
+#: A name without escapes and its colon; and all of its member, if a plain value and a comma follow.
+_member: Final[Any] = re.compile(
+    rb"(%b)%b:%b((?:%b|%b)%b,%b)?" % (_PLAIN, _WS, _WS, _PLAIN, _SCALAR, _WS, _WS)
+).match
+#: A piece of a string. It is bounded, since re keeps a record of each turn of a repeated group.
+_characters: Final[Any] = re.compile(
+    rb'[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*){0,1000}'
+).match
+_replace_escapes: Final[Any] = re.compile(rb"(?:\\u[0-9a-fA-F]{4})+|\\.").sub
+
+_QUOTE, _COLON, _COMMA = b'":,'
+_OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b"{}[]"
+
+
+class KeyTable:
+    """The member names that rules mention, each with a value: the plain twin of the compiled one.
+
+    Args:
+        names: The values of exact names.
+        prefixes: The values of beginnings of names.
+    """
+
+    __slots__ = ("_lengths", "_names", "_prefixes")
+
+    def __init__(self, names: Mapping[str, int], prefixes: Mapping[str, int]) -> None:
+        self._names = {_utf8(name): value for name, value in names.items()}
+        self._prefixes = {_utf8(prefix): value for prefix, value in prefixes.items()}
+        self._lengths = sorted({len(prefix) for prefix in self._prefixes}, reverse=True)
+
+    def find(self, name: str | bytes, /) -> int:
+        """Return the value of an exact name, else that of its longest prefix, else 0."""
+        given = _utf8(name) if isinstance(name, str) else name
+        value = self._names.get(given)
+        if value is None:
+            values = (self._prefixes.get(given[:length]) for length in self._lengths)
+            value = next(filter(None, values), 0)
+        return value
+
+
+def scan(text: bytes, keys: Any, start: int, records: bool, /) -> tuple[bytes, bytes] | int | None:
+    """Find the members of JSON text whose names are in a table; see `_speedups.pyi`."""
+    state = _Scan(text, keys)
+    try:
+        state.read_texts(start, records)
+    except _StoppedError as stopped:
+        return stopped.answer
+    if not state.members:
+        return None
+    return state.containers.tobytes(), state.members.tobytes()
+
+
+class _StoppedError(Exception):
+    def __init__(self, answer: int) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+class _Level:
+    """An open container; the lowest stands for what is around the texts: an array of them."""
+
+    __slots__ = ("index", "is_array", "name", "noted", "row")
+
+    def __init__(self, is_array: bool) -> None:
+        self.is_array = is_array
+        self.index = 0  # of the member or element at hand
+        self.name = 0  # where the name of the member at hand begins
+        self.row = -1  # its own among the containers, once it has one
+        self.noted = -1  # where the end of the member at hand belongs, if that was noted
+
+
+class _Scan:
+    """One pass over a text."""
+
+    __slots__ = ("_cut", "_find", "_levels", "_text", "containers", "members")
+
+    def __init__(self, text: bytes, keys: Any) -> None:
+        self._text = text
+        self._find = keys.find
+        self._levels = [_Level(is_array=True)]
+        self._cut: _Level | None = None  # whose member at hand is cut with all that is inside
+        self.containers = array("q")
+        self.members = array("q")
+
+    def read_texts(self, start: int, records: bool) -> None:
+        text, between = self._text, _between if records else _space
+        at = self._read_text(between(text, start).end())
+        while (at := between(text, at).end()) < len(text):
+            if not records:
+                raise _StoppedError(at)
+            self._levels[0].index += 1
+            at = self._read_text(at)
+
+    def _read_text(self, at: int) -> int:
+        text, levels = self._text, self._levels
+        while True:
+            byte = self._byte(at)
+            if byte in (_OPEN_OBJECT, _OPEN_ARRAY):
+                at = self._open(byte == _OPEN_ARRAY, at)
+                if self._byte(at) not in (_CLOSE_OBJECT, _CLOSE_ARRAY):
+                    at = self._to_value(at)
+                    continue
+            elif byte == _QUOTE:
+                at = self._skip_string(at)
+            else:
+                found = _scalar(text, at)
+                if found is None:
+                    raise _StoppedError(at)
+                at = found.end()
+            at = self._close(at)
+            if len(levels) == 1:
+                return at
+            if self._byte(at) != _COMMA:
+                raise _StoppedError(at)
+            at = _space(text, at + 1).end()
+            levels[-1].index += 1
+            at = self._to_value(at)
+
+    def _byte(self, at: int) -> int:
+        return self._text[at] if at < len(self._text) else 0  # which no token contains
+
+    def _skip_string(self, at: int) -> int:
+        stop: int = _characters(self._text, at + 1).end()
+        while self._byte(stop) != _QUOTE:
+            at, stop = stop, _characters(self._text, stop).end()
+            if stop == at:
+                raise _StoppedError(stop)
+        return stop + 1
+
+    def _open(self, is_array: bool, at: int) -> int:
+        if len(self._levels) > _MOST_LEVELS:
+            raise _StoppedError(-(at + 1))
+        self._levels.append(_Level(is_array))
+        end: int = _space(self._text, at + 1).end()
+        return end
+
+    def _close(self, at: int) -> int:
+        """Close what closes behind a value; return the offset of what else stands there."""
+        levels = self._levels
+        while True:
+            level = levels[-1]
+            if level.noted >= 0:
+                self.members[level.noted] = at
+                level.noted = -1
+                self._cut = None if self._cut is level else self._cut
+            at = _space(self._text, at).end()
+            closing = _CLOSE_ARRAY if level.is_array else _CLOSE_OBJECT
+            if len(levels) == 1 or self._byte(at) != closing:
+                return at
+            levels.pop()
+            at += 1
+
+    def _to_value(self, at: int) -> int:
+        """Return where the value begins of the next element or member worth a look."""
+        level = self._levels[-1]
+        if not level.is_array:
+            return self._read_names(level, at)
+        while (end := _elements(self._text, at).end()) > at:
+            level.index += self._text.count(b",", at, end)
+            at = end
+        return at
+
+    def _read_names(self, level: _Level, at: int) -> int:
+        """Read names, and the plain values behind them that need no more than to be passed over."""
+        while (found := _member(self._text, at)) is not None:
+            level.name = at
+            value = 0 if self._cut else self._find(found[1][1:-1])
+            if value or found[2] is None:
+                start: int = found.start(2) if found[2] is not None else found.end()
+                self._note(level, value, start)
+                return start
+            level.index += 1
+            at = found.end()
+        if self._byte(at) != _QUOTE:
+            raise _StoppedError(at)
+        level.name = at
+        end = self._skip_string(at)
+        colon = _space(self._text, end).end()
+        if self._byte(colon) != _COLON:
+            raise _StoppedError(colon)
+        start = _space(self._text, colon + 1).end()
+        name = _replace_escapes(lambda found: unescape(found[0]), self._text[at + 1 : end - 1])
+        self._note(level, 0 if self._cut else self._find(name), start)
+        return start
+
+    def _note(self, level: _Level, value: int, start: int) -> None:
+        if not value:
+            return
+        if level.row < 0:
+            self._note_containers()
+        level.noted = len(self.members) + 5
+        self.members.extend((level.row, level.index, value, level.name, start, 0))
+        if value & 1:  # body_guard.core.rules.CUT
+            self._cut = level
+
+    def _note_containers(self) -> None:
+        """Give each open container its row: what is around it first."""
+        depth = len(self._levels) - 1
+        while depth > 1 and self._levels[depth - 1].row < 0:
+            depth -= 1
+        for around, level in zip(self._levels[depth - 1 :], self._levels[depth:], strict=False):
+            level.row = len(self.containers) // 2
+            token = around.index if around.is_array else ~around.name
+            self.containers.extend((around.row, token))
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
