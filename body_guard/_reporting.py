@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from body_guard._request import EXTENSION
 from body_guard._tally import Tally
+from body_guard.core.errors import BodyError
 from body_guard.core.report import Finding, Report, shown
 
 if TYPE_CHECKING:
@@ -244,6 +245,19 @@ def tell_failure(what: str, why: str, host: str = "") -> None:
     _count("failed", host, what)
     text = "the guard failed (%s) and the body was sent unguarded, as %s says"
     log(logging.ERROR, text, what, why, host=host)
+
+
+def tell_emptied(error: Exception, host: str) -> None:
+    """Log that a body was emptied, since an error could not keep it from being sent.
+
+    Args:
+        error: Why it may not be sent. A refusal is counted by its report, a failure is here.
+        host: Where it goes.
+    """
+    if not isinstance(error, BodyError):
+        _count("failed", host, type(error).__name__)
+    text = "emptied a body for %s, since litellm sends it anyway: %s"
+    log(logging.ERROR, text, host or _UNKNOWN, error, host=host)
 
 
 def log(level: int, text: str, *args: object, **fields: str) -> None:

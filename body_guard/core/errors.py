@@ -43,6 +43,8 @@ class BodyError(BodyGuardError):
             and is in no ``args``, ``repr`` or traceback.
 
     Attributes:
+        message: As given: litellm's mapping of AWS errors to status codes reads it by this name,
+            and its Router adds hints to it.
         report: As given.
         status_code: 400, so that litellm answers with a BadRequestError, once, where it would
             retry and cool a deployment down on an error without a status.
@@ -53,15 +55,11 @@ class BodyError(BodyGuardError):
     def __init__(self, message: str, report: Report) -> None:
         # Not the report: ``args`` end up in every repr, and so in logs.
         super().__init__(message)
+        self.message = message
         self.report = report
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.message, self.report), self.__dict__
-
-    @property
-    def message(self) -> str:
-        """The message: litellm's mapping of AWS errors to status codes reads it by this name."""
-        return str(self.args[0])
 
     def __str__(self) -> str:
         return self.message

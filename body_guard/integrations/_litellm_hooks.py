@@ -12,7 +12,7 @@ from body_guard._guard import Guard
 from body_guard._patch import Hook
 from body_guard.core.encode import JSON_DUMPS, Style
 from body_guard.core.errors import BodyError
-from body_guard.integrations import openai
+from body_guard.integrations import _litellm_rust, openai
 from body_guard.integrations._encoding import Encoder, encoded, prepared
 from body_guard.integrations._litellm_hosts import host_of_frame, host_of_url
 from body_guard.integrations._parts import policy_for
@@ -33,6 +33,9 @@ BODY_MODULES: Final = ("litellm.llms.", "litellm.rag.", "litellm.a2a_protocol.")
 
 _HANDLERS: Final = "litellm.llms.custom_httpx.http_handler"
 _GETTERS: Final = "litellm.llms.openai.common_utils:BaseOpenAILLM"
+_TRANSCRIPTION: Final = (
+    "litellm.llms.bedrock.audio_transcription:BedrockAudioTranscriptionRustDispatch"
+)
 _AIOHTTP: Final = "litellm.llms.custom_httpx.aiohttp_handler:BaseLLMAIOHTTPHandler"
 
 #: The options of `json.dumps` that say how to write, or what the walk decides in their place.
@@ -304,6 +307,16 @@ def hooks(net: ClientNet) -> tuple[Hook, ...]:
             "_make_common_async_call",
             _arguments(lambda _: None, data=_last),
             "aiohttp_openai's bodies, as objects",
+        ),
+        *_litellm_rust.hooks(),
+        *(
+            Hook(
+                _TRANSCRIPTION,
+                name,
+                _arguments(lambda _: None, optional_params=_litellm_rust.spoken),
+                "parameters of the Rust engine's transcriptions, as objects",
+            )
+            for name in ("audio_transcriptions", "async_audio_transcriptions")
         ),
         *(Hook(error, "__init__", _with_status, "refusals, which stay 400s") for error in _ERRORS),
         Hook(

@@ -4,9 +4,10 @@
 prevents no crash: litellm and the SDK serialize before httpx is reached. `install` stands where the
 body is still an object:
 
-* its ``json.dumps``, in the modules that make bodies, before SigV4 signs;
+* its ``json.dumps``, in the modules that make bodies, before SigV4 signs, and ``copy.deepcopy``;
 * the ``json=`` of its HTTP handlers, and ``data=`` of its aiohttp handler;
 * the OpenAI SDK's encoding step;
+* the Rust engine's steps before and after it makes a body;
 * and, for bytes, the request event hooks of every httpx client it makes or has.
 
 Of two ways to its ``json.dumps`` this takes one dispatching function in the json module, that looks
@@ -20,7 +21,6 @@ comes later, with no import hook. The price is paid by everybody: about 0.3 us p
 from __future__ import annotations
 
 import importlib.metadata
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +28,7 @@ from body_guard._locks import Lock
 from body_guard._patch import Coverage, Door, Patch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from body_guard._guard import Guard
     from body_guard.core.policy import Policy
@@ -43,6 +43,7 @@ class _Installation:
         self.lock = Lock()
         self.guard: Guard | None = None
         self.net: Any = None
+        self.callback: Any = None
         self.patches: tuple[Patch, ...] = ()
 
     def current(self) -> Guard | None:
@@ -53,10 +54,22 @@ class _Installation:
             from body_guard.integrations._litellm_clients import ClientNet
             from body_guard.integrations._litellm_copies import CopyPatch
             from body_guard.integrations._litellm_hooks import hooks
+            from body_guard.integrations._litellm_rust import LastCallback, bridge
 
             self.net = ClientNet(self.current)
+            self.callback = LastCallback(self.current) if bridge() else None
             patches = (Patch(hook, self.current) for hook in hooks(self.net))
             self.patches = (*patches, CopyPatch(self.current))
+
+    def doors(self) -> tuple[Door, ...]:
+        """Return every door, and behind those the routes of the Rust engine."""
+        doors = tuple(patch.door() for patch in self.patches)
+        if self.callback is None:
+            return doors
+        from body_guard.integrations._litellm_rust import routes
+
+        doors = (*doors, self.callback.door())
+        return (*doors, *routes(doors))
 
 
 _installation: Final = _Installation()
@@ -94,6 +107,8 @@ def install(policy: Policy | None = None) -> None:
         for patch in _installation.patches:
             patch.apply()
         _installation.net.start(litellm)
+        if _installation.callback is not None:
+            _installation.callback.start()
 
 
 def uninstall() -> None:
@@ -104,6 +119,8 @@ def uninstall() -> None:
             patch.restore()
         if _installation.net is not None:
             _installation.net.stop()
+        if _installation.callback is not None:
+            _installation.callback.stop()
 
 
 def coverage() -> Coverage:
@@ -113,21 +130,20 @@ def coverage() -> Coverage:
         A `Coverage`; nothing is imported or changed to find it out.
     """
     with _installation.lock:
-        doors = tuple(patch.door() for patch in _installation.patches)
+        doors = _installation.doors()
     return Coverage(
-        doors or (Door("litellm", False, "not installed: call install()"),), tuple(_warnings())
+        doors or (Door("litellm", False, "not installed: call install()"),), tuple(_warnings(doors))
     )
 
 
-def _warnings() -> Iterator[str]:
+def _warnings(doors: tuple[Door, ...]) -> Iterator[str]:
+    for door in doors:
+        if door.name.startswith("Rust: ") and not door.hooked:
+            route = door.name.removeprefix("Rust: ")
+            yield f"litellm's Rust engine sends {route} past Python's clients: {door.why}."
     for present, sentence in _PAST_US:
         if present():
             yield sentence
-
-
-def _rust() -> bool:
-    configuration = sys.modules.get("litellm.rust_bridge.configuration")
-    return configuration is not None and bool(configuration.rust_enabled())
 
 
 def _installed(distribution: str) -> bool:
@@ -139,12 +155,7 @@ def _installed(distribution: str) -> bool:
 
 
 #: What is not sent over httpx: whether it can happen in this process, and what to say of it.
-_PAST_US: Final = (
-    (
-        _rust,
-        "litellm's Rust engine is enabled (LITELLM_RUST): Anthropic Messages calls leave without "
-        "passing any Python code that makes a body.",
-    ),
+_PAST_US: Final[tuple[tuple[Callable[[], bool], str], ...]] = (
     (
         lambda: _installed("boto3"),
         "boto3 sends SageMaker embeddings, Bedrock batches and files itself; a body is guarded "

@@ -149,6 +149,17 @@ COHERE_EMBED = {
     "embeddings": {"float": [[0.1]]},
     "meta": {"billed_units": {"input_tokens": 1}},
 }
+OCR = {
+    "pages": [{"index": 0, "markdown": "Hello.", "images": [], "dimensions": None}],
+    "model": "m",
+    "usage_info": {"pages_processed": 1},
+}
+REDUCTO = {
+    "job_id": "j",
+    "duration": 1,
+    "usage": {"num_pages": 1},
+    "result": {"type": "full", "chunks": [{"content": "Hello.", "embed": "", "blocks": []}]},
+}
 RERANK = {
     "id": "r",
     "results": [{"index": 0, "relevance_score": 0.9}],
@@ -188,6 +199,9 @@ INVOKE_EVENTS = b"".join(
 #: What is answered: the first row whose pattern is found in the path. A tuple is streamed as
 #: server-sent events when the body asks for a stream; bytes are AWS's events.
 ANSWERS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
+    (r"/ocr$", OCR, ()),
+    (r"^/upload$", {"file_id": "reducto://file"}, ()),
+    (r"^/parse$", REDUCTO, ()),
     (r"/chat/completions", CHAT, (CHAT_CHUNK, "[DONE]")),
     (r"/completions", TEXT, ({**TEXT, "object": "text_completion"}, "[DONE]")),
     (r"/embeddings", EMBEDDING, ()),

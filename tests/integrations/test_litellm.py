@@ -56,6 +56,11 @@ MAY_BE_ABSENT = {
     "AsyncHTTPHandler.single_connection_post_request",  # litellm 1.109
     "Router.should_retry_this_error",  # litellm 1.109, which tries no 400 again
     "openai._base_client.openapi_dumps",  # openai 1
+    # litellm 1.77, 1.81, which have no Rust engine; the last two went from 1.106 to where they are
+    "BedrockAudioTranscriptionRustDispatch.audio_transcriptions",
+    "BedrockAudioTranscriptionRustDispatch.async_audio_transcriptions",
+    "litellm.rust_bridge.host.callbacks_legacy_python.setup",
+    "litellm.rust_bridge.host.callbacks_legacy_python.pre_call",
 }
 
 
@@ -64,8 +69,8 @@ def hooked() -> dict[str, Any]:
     found = {}
     for hook in _litellm_hooks.hooks(ClientNet(lambda: None)):
         module, _, inside = hook.owner.partition(":")
-        owner = sys.modules[module]
-        names = vars(getattr(owner, inside) if inside else owner)
+        owner = sys.modules.get(module)
+        names = vars(getattr(owner, inside) if inside else owner) if owner else {}
         if str(hook) not in MAY_BE_ABSENT or hook.name in names:
             found[str(hook)] = names[hook.name]
     return found
@@ -177,12 +182,7 @@ def test_coverage_of_a_process_that_never_installed(monkeypatch: pytest.MonkeyPa
 
 
 def test_coverage_warns_of_what_bypasses_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
-    """boto3 and websockets when they are there; the Rust engine when it is enabled."""
-    monkeypatch.delenv("LITELLM_RUST", raising=False)
-    assert not any("Rust" in warning for warning in integration.coverage().warnings)
-    if "litellm.rust_bridge.configuration" in sys.modules:
-        monkeypatch.setenv("LITELLM_RUST", "1")
-        assert any("Rust" in warning for warning in integration.coverage().warnings)
+    """boto3 and websockets when they are there."""
     monkeypatch.setattr(integration, "_installed", lambda name: name == "boto3")
     assert any("boto3" in warning for warning in integration.coverage().warnings)
     assert not any("websockets" in warning for warning in integration.coverage().warnings)

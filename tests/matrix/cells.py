@@ -39,6 +39,7 @@ PROVIDERS = (
         "integrations/test_litellm_edges.py",
         "integrations/test_litellm_copies.py",
         "integrations/test_litellm_hosts.py",
+        "integrations/test_litellm_rust.py",
         "integrations/test_litellm.py",
     ),
 )
