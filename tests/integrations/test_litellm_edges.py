@@ -19,7 +19,7 @@ from body_guard._guard import Guard
 from body_guard._patch import Patch
 from body_guard.integrations import _stainless
 from body_guard.integrations import litellm as integration
-from body_guard.integrations._encoding import encoded, nowhere
+from body_guard.integrations._encoding import Encoder, encoded, nowhere
 from body_guard.integrations._litellm_clients import ClientNet
 from body_guard.integrations._litellm_hooks import hooks
 
@@ -42,7 +42,7 @@ def test_a_body_too_deep_for_this_stack_is_our_error() -> None:
         raise RecursionError
 
     with pytest.raises(BodyLimitError, match="too deep to be encoded here") as caught:
-        encoded(Guard(httpx), too_deep, [1], {})
+        encoded(Guard(httpx), Encoder(too_deep, None), [1])
     assert caught.value.__context__ is None
 
 
