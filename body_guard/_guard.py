@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Guard"]
 
+_EMPTY: Final = (b"",)
 _CLEAN_AUDIT: Final = replace(CLEAN, mode="audit")
 
 _EXTENSION_NAME: Final = f'extensions["{EXTENSION}"]'
@@ -155,6 +156,8 @@ class Guard:
         if type(report) is not Report:
             return False
         policy, bodies = self.policy_for(extensions, request.url), peek(request, self.library)
+        if bodies == _EMPTY:  # a redirect to GET: the report is of what was sent before
+            return True
         if recall(request, bodies, policy) is not report:
             return False
         return bool(bodies) or not policy.buffer or is_begun(request.stream)

@@ -46,7 +46,7 @@ _LIBRARIES: Final = ("httpx", "httpx2")
 
 
 def _judging(guard: Guard | None, client: Any) -> Guard | None:
-    """Give the guard for a client, if it has none of its own, which then judges alone."""
+    """Return the guard for a client; None if it has its own, which then judges alone."""
     return None if is_guarded(client) else guard
 
 
@@ -312,7 +312,7 @@ def install(policy: Policy | None = None) -> None:
 
 
 def uninstall() -> None:
-    """Give httpx and httpx2 every name back; where a later patch holds ours, ours passes through.
+    """Restore every name of httpx and httpx2; where a later patch holds ours, ours passes through.
 
     Guards that clients and transports have of their own stay.
     """
@@ -320,7 +320,7 @@ def uninstall() -> None:
 
 
 def coverage() -> Coverage:
-    """Say where the guard that `install` puts up stands.
+    """Return where the guard that `install` puts up stands.
 
     Returns:
         A `body_guard.integrations.litellm.Coverage`; nothing is imported or changed to find it out.

@@ -147,13 +147,13 @@ class Patch:
         return self.hook.wrap(original, self._current)
 
     def restore(self) -> None:
-        """Give the original back where ours stands; where it may come back, that is for later."""
+        """Put the original back where ours stands; beneath a later patch ours stays for now."""
         if self.applied and not self.covered:
             setattr(self._owner, self.hook.name, self._original)
             self._ours = self._original = _ABSENT
 
     def door(self) -> Door:
-        """Say how this hook stands."""
+        """Return how this hook stands."""
         if not self.applied:
             why = self.missing or "not installed"
             return Door(str(self.hook), False, why, self.absent)
@@ -166,7 +166,7 @@ class Patch:
 
 
 def _leads(patch: Any, ours: Any) -> bool:
-    """Tell whether a patch leads to ours, by what it wraps or holds, or names in its module.
+    """Check whether a patch leads to ours, by what it wraps or holds, or names in its module.
 
     Reference by reference, so that no code of a stranger's is run; classes, modules and our own
     record of a patch are no part of a patch.
@@ -184,7 +184,7 @@ def _leads(patch: Any, ours: Any) -> bool:
 
 
 def _held(here: Any) -> list[Any]:
-    """Give what an object refers to; of what a function sees of its module, what its code names."""
+    """Return what an object refers to; of a function's module, only what its code names."""
     held, kind = gc.get_referents(here), type(here)
     if kind is not FunctionType:
         return held
@@ -194,6 +194,6 @@ def _held(here: Any) -> list[Any]:
 
 
 def _names(code: CodeType) -> list[str]:
-    """Give the names in a function's code, and in that of the functions in it."""
+    """Return the names in a function's code, and in that of the functions in it."""
     inner = [_names(each) for each in code.co_consts if type(each) is CodeType]
     return sum(inner, [*code.co_names])

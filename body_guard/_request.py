@@ -58,7 +58,7 @@ class Library(Protocol):
 def destination(
     library: Library, base_url: Any, args: tuple[Any, ...], options: dict[str, Any]
 ) -> str:
-    """Give the host that ``build_request(*args, **options)`` will build a request for.
+    """Return the host that ``build_request(*args, **options)`` will build a request for.
 
     Args:
         library: The module that the client is of.
@@ -79,7 +79,7 @@ def destination(
 
 
 def json_is_used(options: dict[str, Any]) -> bool:
-    """Tell whether ``build_request(**options)`` will send ``json=``.
+    """Check whether ``build_request(**options)`` will send ``json=``.
 
     In httpx, ``content``, ``data`` and ``files`` win over it (``httpx/_content.py``,
     ``encode_request``); ``content=b""`` does, an empty mapping as ``data`` does not.
@@ -94,7 +94,7 @@ def json_is_used(options: dict[str, Any]) -> bool:
 
 
 def peek(request: Any, library: Library) -> tuple[bytes, ...]:
-    """Give the body of a request if it lies in memory, without consuming anything.
+    """Return the body of a request if it lies in memory, without consuming anything.
 
     Args:
         request: An httpx or httpx2 request.
@@ -182,7 +182,7 @@ def remember(
 def put(
     request: Any, library: Library, content: bytes, headers: Mapping[str, str] = _NOTHING
 ) -> None:
-    """Give a request another body: headers, stream and content together.
+    """Replace the body of a request: headers, stream and content together.
 
     Everything is computed first and assigned last, so that a second thread that sends the same
     request sees the old body or the new one.

@@ -62,7 +62,7 @@ SDKS: Final = {
 
 
 def sdk_of(kind: type) -> SDK | None:
-    """Give the SDK that a class of clients is of, a subclass of a user's included."""
+    """Return the SDK that a class of clients is of, a subclass of a user's included."""
     base = sdk_base(kind)
     return None if base is None else SDKS[_package(base)]
 
@@ -81,7 +81,7 @@ def _package(kind: type) -> str:
 
 
 def http_clients(client: Any, sdk: SDK) -> Iterator[Any]:
-    """Give the HTTP clients beneath a client of an SDK."""
+    """Yield the HTTP clients beneath a client of an SDK."""
     for path in sdk.clients:
         beneath = reduce(getattr, path.split("."), client)
         if beneath is not None:  # as it is once mistralai has closed it

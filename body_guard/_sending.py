@@ -106,7 +106,7 @@ def stand_last(client: Any, hooks: type[RequestHooks]) -> bool:
 
 
 def give_back(client: Any) -> None:
-    """Give a client its own list of request hooks back."""
+    """Put back a client's own list of request hooks."""
     table = client.event_hooks
     hooks = table.get("request")
     if issubclass(type(hooks), RequestHooks):

@@ -209,10 +209,14 @@ def test_a_redirect_carries_the_cleaned_body(door: Door, wire: Wire, status: int
 
 
 def test_a_redirect_to_get_drops_the_body(door: Door, wire: Wire) -> None:
-    """After a 303 nothing is left to judge, and nothing breaks."""
+    """After a 303 nothing is left to judge: the one report is of the body that was sent."""
     wire.answers = [{"status": 303, "headers": {"location": "http://other.test/"}}]
-    exchange(door, wire, lambda c: c.post(URL, content=DIRTY), follow_redirects=True)
+    act = lambda c: c.post(URL, content=DIRTY)  # noqa: E731
+    with body_guard.collect() as reports:
+        response = exchange(door, wire, act, follow_redirects=True)
     assert wire.bodies == [CLEANED, b""]
+    assert [report.changed for report in reports] == [True]
+    assert body_guard.report_of(response) == reports[0]
 
 
 def test_a_client_cleans_before_auth_signs(client_door: Door, wire: Wire) -> None:

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from body_guard import _locks
 from body_guard._locks import Lock
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -87,6 +88,21 @@ if not child:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.stderr) == ("7\n", "")
+
+
+def test_what_is_renewed() -> None:
+    """In a child: what another thread of the parent held is free; what this one holds is held."""
+    lock, mine = Lock(), Lock()
+    parents = threading.Thread(target=lock._lock.acquire)
+    parents.start()
+    parents.join()
+    assert not lock._lock.acquire(blocking=False)
+    with mine:
+        held = mine._lock
+        _locks._renew()
+        assert mine._lock is held
+    with lock:
+        assert lock._lock.acquire(blocking=False)
 
 
 def test_one_thread_at_a_time() -> None:
