@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CLEAN",
     "RECORDED",
+    "TANGLED",
     "Body",
     "Span",
     "chat",
@@ -26,11 +27,12 @@ __all__ = [
     "deep",
     "dicts",
     "dirtied",
+    "doubled",
     "embeddings",
-    "floats",
     "recorded",
     "sized",
     "tools",
+    "vectors",
     "vision",
     "wide",
     "written",
@@ -52,8 +54,7 @@ _FOREIGN = (
     *("\u043f\u043e\u0447\u0435\u043c\u0443", "\u0441\u0443\u043c\u043c\u0430", "\U0001f642"),
     *("\u0645\u0631\u062d\u0628\u0627", "\u3053\u3093\u306b\u3061\u306f", "\uc548\ub155"),
 )
-# Names that begin with an underscore just behind a quote are what a search for keys stumbles over;
-# none begins as a forbidden one does, or the search would rightly stop.
+# Code has names that begin with an underscore just behind a quote, as forbidden keys do.
 _CODE = (
     *("def get_user_name(user_id: int) -> str:", '    return self._names["_id"]', "__all__ = ["),
     *('    "_private_name",', '    {"_id": doc["_id"], "_type": "_doc"},', "_cache: dict = {}"),
@@ -62,7 +63,7 @@ _CODE = (
 
 
 class Span:
-    """A stand-in for a tracing library's: a live object that knows too much."""
+    """A stand-in for a tracing library's: a live object that holds the prompt."""
 
     def __init__(self) -> None:
         self.op = "gen_ai.chat"
@@ -91,7 +92,7 @@ class Body:
         return sum(len(text.encode()) for text in self.texts)
 
     def fresh(self, times: int = 1) -> list[Any]:
-        """Give values that share nothing with any given before."""
+        """Return values that share nothing with any given before."""
         return [json.loads(text) for _ in range(times) for text in self.texts]
 
 
@@ -109,7 +110,7 @@ def _text(length: int, pick: random.Random, words: tuple[str, ...] = _WORDS) -> 
 
 
 def chat(size: int, pick: random.Random, words: tuple[str, ...] = _WORDS) -> dict[str, Any]:
-    """Give a chat completion request: about one message a kilobyte, not all ASCII."""
+    """Return a chat completion request: about one message a kilobyte, not all ASCII."""
     count = max(2, size // 1000)
     messages = [
         {
@@ -122,7 +123,7 @@ def chat(size: int, pick: random.Random, words: tuple[str, ...] = _WORDS) -> dic
 
 
 def tools(size: int, pick: random.Random) -> dict[str, Any]:
-    """Give a request of many small dicts: tools with their JSON Schemas, ASCII."""
+    """Return a request of many small dicts: tools with their JSON Schemas, ASCII."""
     found: list[dict[str, Any]] = []
     for number in range(max(1, size // 1040)):
         properties = {
@@ -135,7 +136,7 @@ def tools(size: int, pick: random.Random) -> dict[str, Any]:
 
 
 def vision(size: int, pick: random.Random) -> dict[str, Any]:
-    """Give a request with one image in base64, ASCII."""
+    """Return a request with one image in base64, ASCII."""
     image = base64.b64encode(pick.randbytes(size * 3 // 4)).decode()
     content = [
         {"type": "text", "text": "what is this?"},
@@ -145,26 +146,18 @@ def vision(size: int, pick: random.Random) -> dict[str, Any]:
 
 
 def embeddings(size: int, pick: random.Random) -> dict[str, Any]:
-    """Give a request to embed strings of about 200 bytes."""
+    """Return a request to embed strings of about 200 bytes."""
     return {"model": "e-1", "input": [_text(200, pick) for _ in range(max(1, size // 206))]}
 
 
-def floats(count: int, pick: random.Random, *, window: bool) -> dict[str, Any]:
-    """Give vectors of floats with all their digits, ASCII.
-
-    Args:
-        count: How many floats.
-        pick: Chance.
-        window: Whether all of them lie where Python writes no exponent. In what a model gave, some
-            do not: one in 400 of a normal distribution with deviation 0.03 is below 1e-4.
-    """
-    numbers = [pick.uniform(0.1, 1) if window else pick.gauss(0, 0.03) for _ in range(count)]
-    vectors = [numbers[at : at + 1536] for at in range(0, count, 1536)]
-    return {"model": "e-1", "vectors": vectors}
+def vectors(count: int, pick: random.Random) -> dict[str, Any]:
+    """Return vectors of so many floats with all their digits, as a model makes them, ASCII."""
+    numbers = [pick.gauss(0, 0.03) for _ in range(count)]
+    return {"model": "e-1", "vectors": [numbers[at : at + 1536] for at in range(0, count, 1536)]}
 
 
 def deep(levels: int, pick: random.Random) -> dict[str, Any]:
-    """Give dicts in dicts, ASCII."""
+    """Return dicts in dicts, ASCII."""
     value: dict[str, Any] = {"x": pick.random() + 1}
     for _ in range(levels - 1):
         value = {"n": value}
@@ -172,13 +165,13 @@ def deep(levels: int, pick: random.Random) -> dict[str, Any]:
 
 
 def wide(size: int, pick: random.Random) -> dict[str, Any]:
-    """Give one dict of many members, ASCII."""
+    """Return one dict of many members, ASCII."""
     count = max(1, size // 24)
     return {f"k{number:08}": f"v{pick.randrange(10**8):08}" for number in range(count)}
 
 
 def code(size: int, pick: random.Random) -> dict[str, Any]:
-    """Give a chat about code: underscores, quotes, and underscores behind quotes."""
+    """Return a chat about code: underscores, quotes, and underscores behind quotes."""
     length, files = 4000, max(1, size // 4500)
     messages = []
     for _ in range(files):
@@ -190,7 +183,7 @@ def code(size: int, pick: random.Random) -> dict[str, Any]:
 
 
 def ordinary(size: int, pick: random.Random) -> dict[str, Any]:
-    """Give a chat with a tool whose properties have names that presets forbid, but elsewhere."""
+    """Return a chat with a tool whose properties have names that presets forbid, but elsewhere."""
     names = ("deployment", "endpoint", "headers", "id", "tags", "trace_id", "user", "version")
     properties = {name: {"type": "string"} for name in names}
     function = {"name": "f", "parameters": {"type": "object", "properties": properties}}
@@ -206,8 +199,7 @@ CLEAN: Final[Mapping[str, tuple[Callable[[int, random.Random], object], int]]] =
     "embeddings 400 KB": (embeddings, 400_000),
     "tools 1 MB": (tools, 1_000_000),
     "wide 1 MB": (wide, 1_000_000),
-    "vectors 2 MB": (partial(floats, window=False), 100_000),
-    "long floats 2 MB": (partial(floats, window=True), 100_000),
+    "vectors 2 MB": (vectors, 100_000),
     "depth 200": (deep, 200),
     "code 100 KB": (code, 100_000),
     "ordinary names 20 KB": (ordinary, 20_000),
@@ -219,26 +211,26 @@ _QUICK: Final = 3_000
 
 @cache
 def clean(name: str, quick: bool = False) -> Body:
-    """Give a clean body by its name; the same in every run."""
+    """Return a clean body by its name; the same in every run."""
     make, size = CLEAN[name]
     value = make(min(size, _QUICK) if quick else size, random.Random(name))
     return Body(name, (written(value),))
 
 
 def sized(make: Callable[[int, random.Random], object], size: int) -> Body:
-    """Give a body of one shape and about so many bytes; the same in every run."""
+    """Return a body of one shape and about so many bytes; the same in every run."""
     text = written(make(size, random.Random(size)))
     name = getattr(make, "__name__", "body")
-    return Body(f"{name} {_told(size)}", (text,))
+    return Body(f"{name} {_in_words(size)}", (text,))
 
 
-def _told(size: int) -> str:
+def _in_words(size: int) -> str:
     return f"{size // 10**6} MB" if size >= 10**6 else f"{size // 10**3} KB"
 
 
 @cache
 def recorded() -> Body | None:
-    """Give the recorded bodies that are JSON, or None where they are not on this machine."""
+    """Return the recorded bodies that are JSON, or None where they are not on this machine."""
     if not RECORDED.is_file():
         return None
     texts: list[str] = []
@@ -251,6 +243,55 @@ def recorded() -> Body | None:
     return Body(f"recorded, {len(texts)} bodies", tuple(texts))
 
 
+def _children() -> dict[str, Any]:
+    """Return 400 children that refer to their parent."""
+    parent: dict[str, Any] = {"id": "root"}
+    parent["children"] = [{**_node(number), "parent": parent} for number in range(400)]
+    return parent
+
+
+def _chain() -> list[Any]:
+    """Return 350 steps that refer to the next and the previous one."""
+    steps = [_node(number) for number in range(350)]
+    for number, step in enumerate(steps):
+        step |= {"next": steps[(number + 1) % 350], "previous": steps[number - 1]}
+    return steps
+
+
+def _mesh() -> list[Any]:
+    """Return 350 nodes that refer to four others each."""
+    pick, nodes = random.Random(1), [_node(number) for number in range(350)]
+    for node in nodes:
+        node["links"] = pick.sample(nodes, 4)
+    return nodes
+
+
+def _node(number: int) -> dict[str, Any]:
+    return {"id": f"node-{number:04}", "text": "x" * 50}
+
+
+def doubled(times: int, leaf: object) -> object:
+    """Return a list that holds one list twice, which holds one twice, and so on.
+
+    Args:
+        times: How often: the value has `times` + 1 containers.
+        leaf: What stands in the innermost, and so, unfolded, in 2**times places.
+    """
+    value = [leaf]
+    for _ in range(times):
+        value = [value, value]
+    return value
+
+
+#: How to make bodies that are no trees; each container and text counted once, they hold 34 KB.
+TANGLED: Final[Mapping[str, Callable[[], object]]] = {
+    "children with a parent": _children,
+    "steps with next and previous": _chain,
+    "nodes with links": _mesh,
+    "sixty doublings": partial(doubled, 60, "x" * 34_000),
+}
+
+
 def dirtied(body: dict[str, Any], hits: int, pick: random.Random) -> dict[str, Any]:
     """Put forbidden members into dicts of a body, chosen by chance; the body itself is changed."""
     found = dicts(body)
@@ -260,7 +301,7 @@ def dirtied(body: dict[str, Any], hits: int, pick: random.Random) -> dict[str, A
 
 
 def dicts(body: object) -> list[dict[Any, Any]]:
-    """Give every dict of a body."""
+    """Return every dict of a body."""
     found: list[dict[Any, Any]] = []
     pending: list[Any] = [body]
     while pending:

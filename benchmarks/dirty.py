@@ -1,8 +1,8 @@
 """What encoding a dirty body costs: ``python -m benchmarks.dirty``.
 
 CPU time of `Sanitizer.encode` of a body with something in it that must not or cannot leave, against
-httpx's encoding of what is left of the body: httpx itself would raise, or leak. Not measured: what
-telling the log costs, which a guarded client does once for each kind of place.
+httpx's encoding of what is left of the body: httpx itself would raise, or leak. Not measured: the
+log, which a guarded client writes to once for each kind of place.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import bodies, goals, variants
+from benchmarks import bodies, goals
 from benchmarks.bodies import Body, Span
 from benchmarks.encode import httpx_encode
 from benchmarks.measure import Side, main, repeated
-from benchmarks.variants import Variant
+from benchmarks.variants import SETTINGS, passes
+from body_guard import Sanitizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,9 +85,9 @@ class _Case:
 
 
 _CASES = (
-    _Case("one Span", one_span, "chat 200 KB", goals.DIRTY_CHAT),
-    _Case("one Span", one_span, "tools 1 MB", goals.DIRTY_TOOLS),
-    _Case("one Span", one_span, "chat 1 KB", goals.DIRTY_SMALL),
+    _Case("one Span", one_span, "chat 200 KB", goals.SPAN["chat 200 KB"]),
+    _Case("one Span", one_span, "tools 1 MB", goals.SPAN["tools 1 MB"]),
+    _Case("one Span", one_span, "chat 1 KB", goals.SPAN["chat 1 KB"]),
     _Case("one Span", one_span, "chat 20 KB"),
     _Case("one Span", one_span, "vision 5 MB"),
     _Case("one Span", one_span, "embeddings 400 KB"),
@@ -101,7 +102,7 @@ _CASES = (
     _Case("one tuple key", one_tuple_key, "tools 1 MB"),
     _Case("1,000 Spans", thousand_spans, "chat 200 KB"),
     _Case("1,000 Spans", thousand_spans, "tools 1 MB"),
-    _Case("1,000 faults", thousand_faults, "chat 200 KB"),
+    _Case("1,000 faults", thousand_faults, "chat 200 KB", goals.FAULTS),
     _Case("1,000 faults", thousand_faults, "tools 1 MB"),
 )
 
@@ -116,32 +117,27 @@ def _measured(bench: Bench, case: _Case) -> None:
             case.plant(value)
         return values
 
-    encoders = {
-        name: variant
-        for name, variant in variants.encoders().items()
-        if isinstance(variant, Variant) and name.startswith("guarded")
-    }
-    left = encoders["guarded"](dirty(1)[0])
-    if b"_sentry" in left or b"Mustermann" in left:
-        raise AssertionError(f"{case.what} in {case.body}: it left")
-    if any(encoder(dirty(1)[0]) != left for encoder in encoders.values()):
-        raise AssertionError(f"{case.what} in {case.body}: what is left differs")
-    cleaned = Body(case.body, (bodies.written(json.loads(left)),))
-    race = bench.race(
-        {
-            "httpx": Side(httpx_encode, lambda: cleaned.fresh(times)),
-            **{name: variant.side(dirty) for name, variant in encoders.items()},
-        }
-    )
-    goal_of = {name: case.goal if name != "guarded, no orjson" else None for name in encoders}
-    bench.ratios(f"{case.what} in {case.body}", race, "httpx", goal_of)
+    sides: dict[str, Side] = {}
+    left = None
+    for name, (policy, pure) in SETTINGS.items():
+        encode = Sanitizer(policy).encode
+        sides[name] = Side(encode, dirty, pure)
+        with passes(pure=pure):
+            content = encode(dirty(1)[0])[0]
+        if b"_sentry" in content or b"Mustermann" in content:
+            raise AssertionError(f"{case.what} in {case.body}: it left")
+        if left not in (None, content):
+            raise AssertionError(f"{case.what} in {case.body}: what is left differs, {name}")
+        left = content
+    cleaned = Body(case.body, (bodies.written(json.loads(left or "")),))
+    race = bench.race({"httpx": Side(httpx_encode, lambda: cleaned.fresh(times)), **sides})
+    bench.ratios(f"{case.what} in {case.body}", race, "httpx", goals=[case.goal])
 
 
 def run(bench: Bench) -> None:
     """Measure every dirty body."""
     for case in _CASES:
         _measured(bench, case)
-    variants.restore()
 
 
 if __name__ == "__main__":

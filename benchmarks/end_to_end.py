@@ -51,7 +51,8 @@ async def _at_once(client: httpx.AsyncClient, batch: Sequence[object]) -> None:
 
 
 def _kept(bench: Bench, subject: str, race: Race) -> None:
-    bench.ratios(f"{subject}, CPU", race, "httpx", {"guarded": goals.REQUEST})
+    goal = goals.REQUEST_1_KB if subject.startswith("chat 1 KB") else goals.REQUEST
+    bench.ratios(f"{subject}, CPU", race, "httpx", goals=[goal])
     for side, seconds in race.wall.items():
         rate = Spread.of(1 / second for second in seconds)
         bench.row(f"{subject}, requests", side, "/s", rate)
@@ -97,7 +98,7 @@ def _run(loop: asyncio.AbstractEventLoop, send: Any, client: Any, batch: Any) ->
 
 
 async def _stall(client: httpx.AsyncClient, value: object) -> float:
-    """Give the longest time between two turns of the event loop while a body is sent."""
+    """Return the longest time between two turns of the event loop while a body is sent."""
     longest, last, sent = 0.0, time.perf_counter(), False
 
     async def tick() -> None:

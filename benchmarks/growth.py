@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import bodies, goals
 from benchmarks.encode import httpx_encode
 from benchmarks.measure import Side, Spread, copies, main, repeated
-from benchmarks.shared import doubled, outcome
+from benchmarks.shared import outcome
 from body_guard import Sanitizer
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _judge(content: bytes) -> bytes:
 
 
 def slope(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """Give the exponent of a cost in a size, by least squares of the logarithms."""
+    """Return the exponent of a cost in a size, by least squares of the logarithms."""
     across, up = [math.log(size) for size in sizes], [math.log(cost) for cost in costs]
     left, low = sum(across) / len(across), sum(up) / len(up)
     product = sum((x - left) * (y - low) for x, y in zip(across, up, strict=True))
@@ -55,24 +55,24 @@ def _series(
     bench: Bench,
     what: str,
     races: Mapping[float, Race],
-    goal_of: Mapping[str, Goal | None],
     base: str | None = None,
+    goal: Goal | None = None,
 ) -> None:
-    """Keep the ratios of a series of races, and the exponents of those who ran."""
+    """Keep the figures of a series of races, and the exponents of the sides; goal: of ours."""
     for at, race in races.items():
-        others = [side for side in goal_of if side != base]
         if base:
-            bench.ratios(f"{what}: {at:,.0f}", race, base, dict.fromkeys(others), at=at)
+            bench.ratios(f"{what}: {at:,.0f}", race, base, at=at)
             continue
-        for side in others:
-            spread = Spread.of(1e6 * seconds for seconds in race.cpu[side])
+        for side, laps in race.cpu.items():
+            spread = Spread.of(1e6 * seconds for seconds in laps)
             bench.row(f"{what}: {at:,.0f}", side, "us", spread, at=at)
     sizes = list(races)
-    for side, goal in goal_of.items():
-        laps = list(zip(*(race.cpu[side] for race in races.values()), strict=True))
-        fitted = Spread.of(slope(sizes, lap) for lap in laps)
-        bench.row(f"{what}: exponent", side, "", fitted, goal=goal)
-        last = Spread.of(slope(sizes[-2:], lap[-2:]) for lap in laps)
+    for side in races[sizes[0]].cpu:
+        rounds = list(zip(*(race.cpu[side] for race in races.values()), strict=True))
+        fitted = Spread.of(slope(sizes, costs) for costs in rounds)
+        promised = None if side == base else goal
+        bench.row(f"{what}: exponent", side, "", fitted, goal=promised)
+        last = Spread.of(slope(sizes[-2:], costs[-2:]) for costs in rounds)
         bench.row(f"{what}: exponent, the last step", side, "", last)
 
 
@@ -87,10 +87,9 @@ def _sizes(bench: Bench, rounds: int) -> None:
             values[body.size] = bench.race(sides, rounds=rounds)
             again = partial(copies, body.texts[0].encode(), repeated(body.size, quick=bench.quick))
             contents[body.size] = bench.race({"guarded": Side(_judge, again)}, rounds=rounds)
-        goal_of = {"httpx": None, "guarded": goals.GROWTH}
-        _series(bench, f"{make.__name__} of so many bytes", values, goal_of, "httpx")
+        _series(bench, f"{make.__name__} of so many bytes", values, "httpx", goals.GROWTH)
         what = f"{make.__name__} already serialized, of so many bytes"
-        _series(bench, what, contents, {"guarded": goals.GROWTH})
+        _series(bench, what, contents, goal=goals.GROWTH)
 
 
 def _places(bench: Bench, rounds: int) -> None:
@@ -109,14 +108,14 @@ def _places(bench: Bench, rounds: int) -> None:
                 return [{"model": "m-1", "messages": messages}]
 
             races[places] = bench.race({"guarded": Side(_encode, fresh)}, rounds=rounds)
-        _series(bench, f"so many {kind}", races, {"guarded": None})
+        _series(bench, f"so many {kind}", races)
     races = {}
     for places in steps:
         body = bodies.dirtied(bodies.tools(10**6, random.Random(1)), places, random.Random(2))
         again = partial(copies, bodies.written(body).encode(), 1)
         races[places] = bench.race({"guarded": Side(_judge, again)}, rounds=rounds)
     what = "1 MB already serialized, so many forbidden members"
-    _series(bench, what, races, {"guarded": None})
+    _series(bench, what, races)
 
 
 def _depths(bench: Bench, rounds: int) -> None:
@@ -135,21 +134,21 @@ def _depths(bench: Bench, rounds: int) -> None:
             return values
 
         dirty[levels] = bench.race({"guarded": Side(_encode, with_span)}, rounds=rounds)
-    _series(bench, "so many levels", clean, {"httpx": None, "guarded": None}, "httpx")
-    _series(bench, "a live object below so many levels", dirty, {"guarded": None})
+    _series(bench, "so many levels", clean, "httpx")
+    _series(bench, "a live object below so many levels", dirty)
 
 
 def _shared(bench: Bench, rounds: int) -> None:
     races: dict[float, Race] = {}
     for times in (6, 8) if bench.quick else (8, 12, 16, 20):
-        side = Side(_encode, lambda times=times: [doubled(times, 1)])  # type: ignore[misc]
+        side = Side(_encode, lambda times=times: [bodies.doubled(times, 1)])  # type: ignore[misc]
         races[2.0**times] = bench.race({"guarded": side}, rounds=rounds)
-    _series(bench, "shared lists, written as so many", races, {"guarded": None})
+    _series(bench, "shared lists, written as so many", races)
     races = {}
     for times in (60, 120) if bench.quick else (60, 120, 240, 480):
-        side = Side(outcome, lambda times=times: [doubled(times, 1)])  # type: ignore[misc]
+        side = Side(partial(outcome, _SANITIZER), lambda times=times: [bodies.doubled(times, 1)])  # type: ignore[misc]
         races[times] = bench.race({"guarded": side}, rounds=rounds)
-    _series(bench, "shared lists refused, so many", races, {"guarded": None})
+    _series(bench, "shared lists refused, so many", races)
 
 
 def run(bench: Bench) -> None:

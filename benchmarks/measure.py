@@ -2,9 +2,9 @@
 
 Sides take turns: in each round every side has one lap over values of its own, made anew, and each
 side begins as many rounds as any other. What is compared is the ratio of two laps of one round, so
-that a machine that is busy for a while is busy for both; what is told is the median of the rounds'
-ratios and their quartiles. Values are fresh for every single call, since orjson (as all C code
-that asks for the UTF-8 form of a string) leaves that form inside the caller's strings, and a second
+that a machine that is busy for a while is busy for both; what is printed is the median of the
+rounds' ratios and their quartiles. Values are fresh for every single call, since C code that asks
+for the UTF-8 form of a string, as orjson does, leaves that form inside the string, and a second
 encoding of the same strings is up to four times faster than any that happens in an application.
 Laps are CPU time; the garbage collector runs between them and not in them, unless ``--gc`` lets it.
 """
@@ -26,6 +26,8 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import body_guard
+from benchmarks.variants import passes
+from body_guard.core import accelerator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -61,7 +63,7 @@ class Spread(NamedTuple):
 
     @classmethod
     def of(cls, numbers: Iterable[float]) -> Spread:
-        """Give the spread of numbers; of one number, that number."""
+        """Return the spread of numbers; of one number, that number."""
         ordered = sorted(numbers)
         if len(ordered) == 1:
             return cls(*ordered * 4)
@@ -74,24 +76,30 @@ class Side(NamedTuple):
 
     Attributes:
         act: Called with one value at a time.
-        fresh: Gives the values of one lap, none of which was ever used.
+        fresh: Returns the values of one lap, none of which was ever used.
+        pure: Whether body_guard judges by its plain passes meanwhile.
     """
 
     act: Callable[[Any], object]
     fresh: Callable[[], list[Any]]
+    pure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """What rounds took: seconds for one value, by side, a number for each round."""
+    """What rounds took: seconds for one value, by side and round."""
 
     cpu: Mapping[str, Sequence[float]]
     wall: Mapping[str, Sequence[float]]
 
-    def ratio(self, side: str, base: str) -> Spread:
-        """Give how many times the CPU time of one side another takes, round by round."""
-        pairs = zip(self.cpu[side], self.cpu[base], strict=True)
+    def ratio(self, side: str, *base: str) -> Spread:
+        """Return the CPU time of a side to that of others together, round by round."""
+        pairs = zip(self.cpu[side], self.together(base), strict=True)
         return Spread.of(one / other for one, other in pairs)
+
+    def together(self, sides: Iterable[str]) -> list[float]:
+        """Return the CPU time of sides together, by round."""
+        return [sum(laps) for laps in zip(*(self.cpu[side] for side in sides), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +109,14 @@ class Row:
     Attributes:
         suite: The benchmark that gave it.
         subject: What was worked on, such as a body.
-        side: Who worked.
+        side: Who worked on it.
         unit: Of the figures; ``x`` is a ratio to `base`.
         middle: The median.
         low: The lower quartile.
         high: The upper quartile.
         least: The least of all rounds.
         base: What the ratio is to, in seconds; None where the figure is no ratio.
-        row: The line of DESIGN section 8, or another promise, that it answers; "" for none.
+        row: The promise that it answers, as `Goal.row`; "" for none.
         goal: What `middle` may come to.
         met: Whether it does.
         at: Where on its axis the figure stands, in a series.
@@ -129,7 +137,7 @@ class Row:
     at: float | None = None
 
     def cells(self) -> tuple[str, ...]:
-        """Give the figures as a table shows them."""
+        """Return the figures as a table shows them."""
         goal = "" if self.goal is None else f"{self.goal:g}: {'met' if self.met else 'NOT MET'}"
         return (
             f"{self.suite}: {self.subject}",
@@ -147,7 +155,7 @@ _WIDTHS: Final = (58, 32, 12, 17, 8, 0)
 
 @dataclass(slots=True)
 class Bench:
-    """One run: how it was asked for, and what came of it."""
+    """One run: its options and its results."""
 
     rounds: int = 25
     quick: bool = False
@@ -166,7 +174,7 @@ class Bench:
         clock: Callable[[], float] = time.thread_time,
         per: int = 1,
     ) -> Race:
-        """Let sides run in turn.
+        """Run sides in turn.
 
         Args:
             sides: By name.
@@ -217,8 +225,8 @@ class Bench:
             *spread,
             base=base,
             row=goal.row if goal else "",
-            goal=goal.limit if goal else None,
-            met=goal.met(spread.middle) if goal else None,
+            goal=goal.limits[side] if goal else None,
+            met=goal.met(side, spread.middle) if goal else None,
             at=at,
         )
         self.rows.append(row)
@@ -228,14 +236,27 @@ class Bench:
         self,
         subject: str,
         race: Race,
-        base: str,
-        goals: Mapping[str, Goal | None],
+        *base: str,
+        goals: Sequence[Goal | None] = (),
+        of: Iterable[str] | None = None,
         at: float | None = None,
     ) -> None:
-        """Keep a row for each side that is named, as ratios to the base."""
-        seconds = statistics.median(race.cpu[base])
-        for side, goal in goals.items():
-            self.row(subject, side, "x", race.ratio(side, base), base=seconds, goal=goal, at=at)
+        """Keep ratios of sides of a race.
+
+        Args:
+            subject: What was worked on.
+            race: The laps.
+            base: The sides that the others are compared to, together.
+            goals: What is promised of any of the sides.
+            of: The sides to compare; all but the base when None.
+            at: Where on its axis the figure stands, in a series.
+        """
+        seconds = statistics.median(race.together(base))
+        for side in race.cpu if of is None else of:
+            if side not in base:
+                goal = next((one for one in goals if one and side in one.limits), None)
+                ratio = race.ratio(side, *base)
+                self.row(subject, side, "x", ratio, base=seconds, goal=goal, at=at)
 
     def table(self, title: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
         """Keep a table of words, and print it."""
@@ -254,25 +275,26 @@ class Bench:
 
 def _lap(side: Side, clock: Callable[[], float]) -> tuple[float, float]:
     values, act = side.fresh(), side.act
-    started, begun = time.perf_counter(), clock()
-    for value in values:
-        act(value)
-    cpu, wall = clock() - begun, time.perf_counter() - started
+    with passes(pure=side.pure):
+        started, begun = time.perf_counter(), clock()
+        for value in values:
+            act(value)
+        cpu, wall = clock() - begun, time.perf_counter() - started
     return cpu / len(values), wall / len(values)
 
 
 def repeated(size: int, *, quick: bool = False) -> int:
-    """Give how many bodies of so many bytes make a lap long enough to be timed."""
+    """Return how many bodies of so many bytes make a lap long enough to be timed."""
     return 1 if quick else max(1, min(200, 10**6 // size))
 
 
 def copies(content: bytes, times: int) -> list[bytes]:
-    """Give copies of some bytes, each in memory of its own."""
+    """Return copies of some bytes, each in memory of its own."""
     return [bytes(bytearray(content)) for _ in range(times)]
 
 
 def time_of(seconds: float) -> str:
-    """Give a duration with its unit."""
+    """Return a duration with its unit."""
     for unit, factor in (("s", 1.0), ("ms", 1e3)):
         if seconds * factor >= 1:
             return f"{_figure(seconds * factor)} {unit}"
@@ -280,12 +302,12 @@ def time_of(seconds: float) -> str:
 
 
 def _figure(number: float) -> str:
-    """Give three digits that count, and no exponent."""
+    """Return a number in three significant digits, without an exponent."""
     return f"{number:.{2 if abs(number) >= 1 else 3}f}" if abs(number) < 100 else f"{number:,.0f}"
 
 
 def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Give a table in Markdown."""
+    """Return a table in Markdown."""
     cells = [[cell.replace("|", "\\|") for cell in line] for line in (header, *lines)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     drawn = [
@@ -296,7 +318,7 @@ def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def machine() -> dict[str, Any]:
-    """Give what a reader needs to know of where this ran."""
+    """Return where this runs: the interpreter, the machine, the versions."""
     versions = {"body_guard": body_guard.__version__}
     for name in _VERSIONS:
         try:
@@ -304,6 +326,7 @@ def machine() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return {
+        "passes": "compiled" if accelerator.is_compiled() else "pure",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": platform.platform(),
         "processor": _processor(),
@@ -324,7 +347,7 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """Give what git calls this checkout; "" for one without git."""
+    """Return what git calls this checkout; "" for one without git."""
     here = pathlib.Path(__file__).parent
     command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
     try:
@@ -363,19 +386,19 @@ def main(
     rounds = options.rounds or (1 if options.quick else 25)
     bench = Bench(rounds, options.quick, options.gc, options.markdown)
     about = {**machine(), "rounds": rounds, "quick": options.quick, "collector in laps": options.gc}
-    print("; ".join(f"{key} {_told(value)}" for key, value in about.items()) + "\n", flush=True)
+    print("; ".join(f"{key} {_joined(value)}" for key, value in about.items()) + "\n", flush=True)
     for name in chosen:
         bench.suite = name
         suites[name](bench)
     about["load at the end"] = [round(load, 2) for load in os.getloadavg()]
-    if options.markdown:
-        print(markdown(HEADER, [row.cells() for row in bench.rows]))
-        for table in bench.tables:
-            print(f"\n{table['title']}\n\n{markdown(table['header'], table['lines'])}")
-        print("".join(f"\n{note}" for note in bench.notes))
-        bench.silent = False
+    tables, bench.silent = [*bench.tables], False
     summary(bench)
-    print(f"\nload at the end {_told(about['load at the end'])}")
+    if options.markdown:
+        for table in tables:
+            print(f"\n{table['title']}\n\n{markdown(table['header'], table['lines'])}")
+        print(f"\n{markdown(HEADER, [row.cells() for row in bench.rows])}")
+        print("".join(f"\n* {note}" for note in bench.notes))
+    print(f"\nload at the end {_joined(about['load at the end'])}")
     if options.json:
         found = {
             "machine": about,
@@ -388,7 +411,7 @@ def main(
     sys.stdout.flush()
 
 
-def _told(value: object) -> str:
+def _joined(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {version}" for name, version in value.items())
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

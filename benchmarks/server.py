@@ -59,7 +59,7 @@ class _Provider(asyncio.Protocol):
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """Run the provider in a process of its own; give its URL."""
+    """Run the provider in a process of its own; yield its URL."""
     command = [sys.executable, "-m", "benchmarks.server"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdout is not None

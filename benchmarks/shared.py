@@ -1,9 +1,9 @@
-"""What shared containers cost: ``python -m benchmarks.shared``.
+"""What bodies that are no trees cost: ``python -m benchmarks.shared``.
 
-A list that holds one list twice, which holds one twice, and so on: n doublings are n + 1 containers
-and 2**n places. Twenty doublings are encoded, as json would; sixty are refused without being
-unfolded (goal: 2 s). CPU time of the thread, a fifth of the rounds; peak of tracemalloc in another
-run.
+Cycles and shared containers, in bodies of 34 KB that httpx refuses or would unfold to terabytes.
+CPU time of `Sanitizer.encode` against that of `Sanitizer.sanitize`, which walks and writes nothing;
+the longest that any one encoding took, since an event loop waits for it; the peak of what it
+allocates, from tracemalloc, in another run. Whether a body is encoded or refused stands in its row.
 """
 
 from __future__ import annotations
@@ -12,55 +12,51 @@ import tracemalloc
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks import goals
+from benchmarks import bodies, goals
 from benchmarks.measure import Side, Spread, main
+from benchmarks.variants import SETTINGS
 from body_guard import BodyLimitError, Sanitizer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.measure import Bench
 
-__all__ = ["doubled", "outcome", "run"]
+__all__ = ["outcome", "run"]
 
 
-def doubled(times: int, leaf: object) -> object:
-    """Give a value of `times` + 1 containers that unfolds to 2**times leaves."""
-    value = [leaf]
-    for _ in range(times):
-        value = [value, value]
-    return value
-
-
-def outcome(value: object) -> str:
-    """Encode a value; say what came of it."""
+def outcome(sanitizer: Sanitizer, value: object) -> str:
+    """Encode a value; return what came of it."""
     try:
-        content, report = Sanitizer().encode(value)
+        return f"{len(sanitizer.encode(value)[0]):,} bytes"
     except BodyLimitError:
         return "refused"
-    places = len(report.findings) + report.omitted
-    return f"{len(content):,} bytes" + (f", {places:,} findings" if places else "")
 
 
 def run(bench: Bench) -> None:
-    """Measure values of few containers and many places."""
-    for times in (10, 60) if bench.quick else (20, 60):
-        for leaf in (1, {"_sentry_x": 1}):
-            value = doubled(times, leaf)
-            kind = "clean" if leaf == 1 else "dirty"
-            what = f"{times} doublings, {kind}: {outcome(value)}"
-            fresh = partial(_one, times, leaf)
-            rounds = max(1, bench.rounds // 5)
-            race = bench.race({"guarded": Side(outcome, fresh)}, rounds=rounds)
-            goal = goals.SHARED if times == 60 else None
-            bench.row(what, "guarded", "s", Spread.of(race.cpu["guarded"]), goal=goal)
-            tracemalloc.start()
-            outcome(value)
-            peak = tracemalloc.get_traced_memory()[1] / 2**20
-            tracemalloc.stop()
-            bench.row(f"{what}, peak", "guarded", "MiB", Spread.of([peak]))
+    """Measure each body: its memory, then its time in each setting."""
+    for body, make in bodies.TANGLED.items():
+        value, fresh = make(), partial(_one, make)
+        tracemalloc.start()
+        subject = f"{body}: {outcome(Sanitizer(), value)}"
+        peak = tracemalloc.get_traced_memory()[1] / 2**20
+        tracemalloc.stop()
+        bench.row(f"{subject}, peak", "guarded", "MiB", Spread.of([peak]))
+        for name, (policy, pure) in SETTINGS.items():
+            sanitizer = Sanitizer(policy)
+            sides = {
+                "sanitize": Side(sanitizer.sanitize, fresh, pure),
+                name: Side(partial(outcome, sanitizer), fresh, pure),
+            }
+            race = bench.race(sides)
+            bench.ratios(subject, race, "sanitize", goals=[goals.TANGLED])
+            goal = goals.STALL if name in goals.STALL.limits else None
+            longest = Spread.of([1e3 * max(race.cpu[name])])
+            bench.row(f"{subject}, longest", name, "ms", longest, goal=goal)
 
 
-def _one(times: int, leaf: object) -> list[object]:
-    return [doubled(times, leaf)]
+def _one(make: Callable[[], object]) -> list[object]:
+    return [make()]
 
 
 if __name__ == "__main__":

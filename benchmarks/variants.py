@@ -1,92 +1,58 @@
-"""The encoders that are compared: body_guard's in each of its settings, and orjson's own."""
+"""The settings of body_guard that are compared, and the switch between its passes."""
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_type_hints
 
-from benchmarks.measure import Side
-from body_guard import Policy, Rule, Sanitizer
+from body_guard import Policy, presets
+from body_guard.core import accelerator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["Variant", "encoders", "every_preset", "installed", "restore"]
+__all__ = ["EVERY_PRESET", "SETTINGS", "Setting", "installed", "passes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """An encoder, and the setting of body_guard that it is called in.
+class Setting(NamedTuple):
+    """A policy, and which passes judge by it.
 
     Attributes:
-        encode: Gives the bytes of a value.
-        orjson: Whether body_guard may use orjson meanwhile.
+        policy: What must not leave.
+        pure: Whether the plain passes judge; else the compiled ones, where they were built.
     """
 
-    encode: Callable[[Any], bytes]
-    orjson: bool = True
-
-    def __call__(self, value: object) -> bytes:
-        """Encode one value in this setting."""
-        _switch(self.orjson)
-        return self.encode(value)
-
-    def side(self, fresh: Callable[[], list[Any]]) -> Side:
-        """Give this as a side of a race; the setting is made before each lap, not in it."""
-
-        def set_and_fresh() -> list[Any]:
-            _switch(self.orjson)
-            return fresh()
-
-        return Side(self.encode, set_and_fresh)
+    policy: Policy
+    pure: bool = False
 
 
-def every_preset() -> Policy | None:
-    """Give a policy with the rules of all presets; None while there is but the default."""
-    tables = installed("body_guard.core.preset_tables")
-    if tables is None:
-        return None
-    found: dict[str, tuple[Rule, ...]] = dict(tables.PRESETS)
-    return Policy(tuple(rule for rules in found.values() for rule in rules))
+EVERY_PRESET: Final = Policy(presets(*get_args(get_type_hints(presets)["names"])))
+
+SETTINGS: Final[Mapping[str, Setting]] = {
+    "guarded": Setting(Policy()),
+    "guarded, all presets": Setting(EVERY_PRESET),
+    "guarded, pure": Setting(Policy(), pure=True),
+}
+
+_BUILT: Final = accelerator._used
 
 
-def encoders() -> dict[str, Variant | str]:
-    """Give the encoders by name; where one cannot be had, why."""
-    policy, orjson = every_preset(), installed("orjson")
-    return {
-        "guarded": _guarded(Sanitizer()),
-        "guarded, all presets": (
-            _guarded(Sanitizer(policy)) if policy else "there is no preset but the default"
-        ),
-        "guarded, no orjson": _guarded(Sanitizer(), orjson=False),
-        "orjson alone": Variant(orjson.dumps) if orjson else "orjson is not installed",
-    }
-
-
-def restore() -> None:
-    """Let body_guard use orjson again."""
-    _switch(True)
+@contextmanager
+def passes(*, pure: bool) -> Iterator[None]:
+    """Judge by the plain passes, or by the compiled ones where they were built."""
+    accelerator._used = False if pure else _BUILT
+    try:
+        if pure and accelerator.is_compiled():
+            raise RuntimeError("the plain passes were not chosen: their rows would be wrong")
+        yield
+    finally:
+        accelerator._used = _BUILT
 
 
 def installed(name: str) -> Any:
-    """Give a module, or None where it is not installed."""
+    """Return a module, or None where it is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError:
         return None
-
-
-def _guarded(sanitizer: Sanitizer, *, orjson: bool = True) -> Variant:
-    return Variant(lambda value: sanitizer.encode(value)[0], orjson)
-
-
-_encode: Any = importlib.import_module("body_guard.core.encode")
-
-
-def _switch(orjson: bool) -> None:
-    """Set whether body_guard uses orjson; loud when the setting has moved, or rows would lie."""
-    if hasattr(_encode, "use_orjson"):
-        _encode.use_orjson = orjson
-    elif installed("body_guard.core.proof"):
-        raise RuntimeError("body_guard.core.encode has no use_orjson: nothing to switch off")
