@@ -40,6 +40,7 @@ PROVIDERS = (
         "integrations/test_litellm_copies.py",
         "integrations/test_litellm_hosts.py",
         "integrations/test_litellm_rust.py",
+        "integrations/test_litellm_http2.py",
         "integrations/test_litellm.py",
     ),
 )
