@@ -227,6 +227,33 @@ CALLS = (
         forms=("sync",),
     ),
     Call(
+        "openai-messages",
+        "messages",
+        {
+            "model": "openai/m",
+            "messages": MESSAGES,
+            "max_tokens": 5,
+            "api_base": "{url}/v1",
+            "api_key": "k",
+        },
+        forms=("async",),
+        needs="fastapi",
+        lately=True,
+    ),
+    Call(
+        "gemini-messages",
+        "messages",
+        {
+            "model": "gemini/gemini-1.5-pro",
+            "messages": MESSAGES,
+            "max_tokens": 5,
+            "api_base": "{url}",
+            "api_key": "k",
+        },
+        forms=("async",),
+        lately=True,
+    ),
+    Call(
         "text",
         "text_completion",
         {

@@ -35,7 +35,8 @@ _NO_EXTRA_BODY = {
     "rerank",
 }
 #: Where older releases make something else of a provider's own 400, too.
-_NO_400_BEFORE = {"maritalk", "aiohttp", "vllm-messages", "google-genai", "google-genai-stream"}
+_NO_400_BEFORE = {"maritalk", "aiohttp", "google-genai", "google-genai-stream"}
+_NO_400_BEFORE |= {"vllm-messages", "openai-messages", "gemini-messages"}
 #: litellm raises the very error that it got.
 _UNMAPPED = {"batches"}
 _FAMILIES = [(call, form) for call, form in FORMS if call.name not in _NO_EXTRA_BODY]
@@ -118,7 +119,7 @@ def router(provider: LLMProvider, model: str = "openai/m", **more: Any) -> Route
     )
 
 
-ROUTED = pytest.mark.parametrize("model", ["openai/m", "hosted_vllm/m", "azure/m"])
+ROUTED = pytest.mark.parametrize("model", ["openai/m", "hosted_vllm/m", "azure/m", "anthropic/m"])
 
 
 @ROUTED
