@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+#: The one that is installed as where there is no C compiler.
+WITHOUT_COMPILER = "3.12"
 #: What runs on every Python; the rest runs on this one.
 CORE_AND_DOORS = (
     "tests/core",
@@ -359,9 +361,12 @@ def pythons(gate: Gate) -> None:
         python = venv / "bin/python"
         run(gate, uv, "venv", "--quiet", "--python", found, venv)
         install = (uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", python)
-        run(gate, *install, "-c", "tests/constraints.txt", "-e", ".[test]")
-        if version == "3.12":  # one of them without orjson: what it writes, json writes too
-            run(gate, uv, "pip", "uninstall", "--quiet", "--python", python, "orjson")
+        wanted = "pure" if version == WITHOUT_COMPILER else "compiled"
+        compiler = ("env", "CC=/bin/false") if wanted == "pure" else ()
+        run(gate, *compiler, *install, "-c", "tests/constraints.txt", "-e", ".[test]")
+        passes = run(gate, python, "-c", "import body_guard; print(body_guard.coverage().passes)")
+        if not passes.startswith(wanted):
+            problems.append(f"Python {version}: bodies are judged by {passes.strip()}")
         command = (venv / "bin/pytest", "-q", "-n", "2", "-p", "no:cacheprovider", *CORE_AND_DOORS)
         try:
             judge(gate, f"core and doors, Python {version}", *attempt(gate, *command))
