@@ -210,10 +210,10 @@ def test_coverage_says_where_it_stands(family: Family) -> None:
 
 def test_coverage_of_a_process_that_installed_nothing() -> None:
     """It says so, and how to."""
-    code = "import body_guard; print(body_guard.coverage())"
+    code = "import body_guard; c = body_guard.coverage(); print(c.doors, c.warnings)"
     assert run(code) == (
-        "Coverage(doors=(Door(name='httpx', hooked=False, "
-        "why='not installed: call install()', absent=False),), warnings=())\n"
+        "(Door(name='httpx', hooked=False, "
+        "why='not installed: call install()', absent=False),) ()\n"
     )
 
 

@@ -220,3 +220,11 @@ done.set()
 thread.join()
 """)
     assert printed == "12 " * 20
+
+
+def test_the_last_key_is_counted_even_where_there_is_no_room() -> None:
+    """What is told apart is bounded; that something was counted is not lost."""
+    tally: Tally[str] = Tally(most=1)
+    for keys in (("a", "x"), ("b", "x"), ("c", "y"), ("c", "y")):
+        tally.add(*keys)
+    assert tally.counts() == {"a": 1, "x": 1, "y": 2}

@@ -261,7 +261,7 @@ def _with_status(original: Any, current: Current) -> Any:
     return __init__
 
 
-def _tried_once(original: Any, current: Current) -> Any:
+def _tried_once(original: Any, current: Current) -> Any:  # pragma: no cover - runs in the cells
     """Have a Router raise a refusal, since there are releases that try any 400 again."""
 
     @wraps(original)

@@ -280,3 +280,13 @@ def test_no_code_of_a_stranger_is_run() -> None:
     body = {"messages": hostile_class(str)("hi"), Name("spy"): 1, "metadata": {}}
     _, report = sanitizer.sanitize(body)
     assert [finding.path for finding in report.findings] == ["/spy"]
+
+
+def test_a_name_that_is_no_utf8_is_no_name() -> None:
+    """Bytes that no API reads as JSON stay: there is no name that the schema could know."""
+    content = b'{"messages":[],"\xff":1}'
+    clean, report = Sanitizer(Policy(schema="openai", schema_action="remove")).sanitize_bytes(
+        content
+    )
+    assert clean is content
+    assert not report.changed

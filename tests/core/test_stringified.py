@@ -264,3 +264,11 @@ def test_no_code_of_a_stranger_is_run() -> None:
     body = {Name("a"): [hostile_class(str)("<object object at 0x7f2d3c>")]}
     _, report = Sanitizer(Policy(stringified="report")).sanitize(body)
     assert [(finding.path, finding.type) for finding in report.findings] == [("/a/0", "object")]
+
+
+def test_a_value_for_another_encoder_is_looked_at_too() -> None:
+    """`prepare` finds what `sanitize` finds, and gives the same object."""
+    body = {"a": "<object object at 0x7f2d3c>"}
+    value, report = Sanitizer(Policy(stringified="report")).prepare(body)
+    assert value is body
+    assert [(finding.path, finding.type) for finding in report.findings] == [("/a", "object")]

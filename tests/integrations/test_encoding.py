@@ -1,0 +1,50 @@
+"""A library's encoder: in which style it writes, and what is sent when the guard itself fails."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from body_guard import GuardError, Policy, Sanitizer
+from body_guard._guard import Guard
+from body_guard.core.encode import HTTPX, JSON_DUMPS
+from body_guard.integrations._encoding import Encoder, encoded
+from body_guard.integrations._stainless import _style_of
+
+
+def compact(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def failing(value: Any) -> bytes:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("dumps", "style"),
+    [(compact, HTTPX), (lambda value: json.dumps(value).encode(), None), (failing, None)],
+    ids=["httpx's", "another", "none"],
+)
+def test_the_style_of_an_encoder_is_seen_in_what_it_writes(dumps: Any, style: Any) -> None:
+    """Only an encoder that writes as httpx does is one that the compiled pass can stand in for."""
+    assert _style_of(dumps) == style
+
+
+@pytest.mark.parametrize("on_error", ["send", "block"])
+def test_a_guard_that_fails(on_error: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is encoded, unless the policy says to send the value as it is."""
+
+    def fail(*args: object, **options: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Sanitizer, "encode_as", fail)
+    guard = Guard(httpx, Policy(on_error=on_error))
+    encoder = Encoder(json.dumps, JSON_DUMPS)
+    if on_error == "send":
+        assert encoded(guard, encoder, {"_sentry_x": 1}) == '{"_sentry_x": 1}'
+        return
+    with pytest.raises(GuardError, match="ZeroDivisionError in fail"):
+        encoded(guard, encoder, {"_sentry_x": 1})
