@@ -27,7 +27,7 @@ _BEGINNING: Final = "body_guard: in an audit,"
 
 
 def audited(look: Callable[[], tuple[object, Report]]) -> Report:
-    """Give the report of a look at a body, with none of the look's consequences.
+    """Return the report of a look at a body, with none of the look's consequences.
 
     Args:
         look: As `Sanitizer.prepare` or `Sanitizer.sanitize_bytes`; may raise a `BodyError`.

@@ -30,7 +30,7 @@ _ON_REPORT: Final = {"opentelemetry": "body_guard.integrations.opentelemetry:rec
 
 
 def default_policy() -> Policy:
-    """Give the policy of a guard that is given none: the environment's, or the default.
+    """Return the policy of a guard that is given none: the environment's, or the default.
 
     Raises:
         PolicyError: The file that BODY_GUARD_POLICY names is missing or wrong.
@@ -83,7 +83,7 @@ def _document(name: str) -> dict[str, Any]:
 
 
 def _table(name: str, document: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """Give the table of the policy in a document, and its place."""
+    """Return the table of the policy in a document, and its place."""
     tool = document.get("tool")
     if not isinstance(tool, dict):
         if Path(name).name == "pyproject.toml":
@@ -221,7 +221,7 @@ class _Reader:
 def _culprit(
     kind: Callable[..., Any], given: Mapping[str, Any], base: Mapping[str, Any], message: str
 ) -> str:
-    """Give the key that alone brings the same complaint; none, where it takes several."""
+    """Return the key that alone brings the same complaint; none, where it takes several."""
     for key in given:
         try:
             kind(**{**base, key: given[key]})
@@ -232,7 +232,7 @@ def _culprit(
 
 
 def _at(place: str, key: str) -> str:
-    """Give the place of a key, written as TOML writes dotted keys."""
+    """Return the place of a key, written as TOML writes dotted keys."""
     if not key:
         return place
     bare = key.replace("_", "").replace("-", "").isalnum() and key.isascii()

@@ -79,7 +79,7 @@ SCHEMES: Final = (
 
 
 def signed_by(headers: Any) -> str | None:
-    """Give the name of the header that signs this body, or None.
+    """Return the name of the header that signs this body, or None.
 
     Args:
         headers: The headers of an httpx or httpx2 request.
@@ -141,7 +141,7 @@ _LISTED: Final = {"content-digest": ":{}:", "repr-digest": ":{}:", "digest": "{}
 
 
 def digests(headers: Any, content: bytes) -> dict[str, str]:
-    """Give the headers that hold a digest of the body, with their values for another body.
+    """Return the headers that hold a digest of the body, with their values for another body.
 
     Args:
         headers: The headers of a request.

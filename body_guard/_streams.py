@@ -31,7 +31,7 @@ class _Reading:
         self.chunks: list[Any] = []
 
     def wanted(self, library: Library, interface: type[Any]) -> bool:
-        """Tell whether the body is an unread stream that may be judged once it is read."""
+        """Check whether the body is an unread stream that may be judged once it is read."""
         request, most = self._request, self._policy.buffer
         stream = request.stream
         if type(stream) is library.ByteStream or "_content" in request.__dict__:
@@ -59,7 +59,7 @@ class _Reading:
         return not media.why or media.kind in self._policy.look_into
 
     def keep(self, library: Library) -> None:
-        """Give the request what was read, as its whole body; its headers stay."""
+        """Return the request what was read, as its whole body; its headers stay."""
         content = b"".join(self.chunks)
         self._request.stream, self._request._content = library.ByteStream(content), content
 

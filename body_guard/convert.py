@@ -22,7 +22,7 @@ _UNSET: Final = object()  # a field with init=False need not have a value
 
 
 def jsonable(value: Any) -> object:
-    """Give plain data for a value of a plain data type.
+    """Return plain data for a value of a plain data type.
 
     Datetimes, dates, times, UUIDs and paths become their text (by pydantic_core where it is
     installed, by the standard library otherwise; the text is the same), Decimals and numpy scalars

@@ -68,7 +68,7 @@ def read(sdk: str) -> Schema:
 
 
 def _requests(sdk: str) -> Iterator[dict[str, Any]]:
-    """Give the members of each request body, by their names on the wire."""
+    """Return the members of each request body, by their names on the wire."""
     types = importlib.import_module(f"{sdk}.types")
     for found in pkgutil.walk_packages(types.__path__, f"{types.__name__}."):
         if found.name.endswith("_params") and not found.name.startswith(_RETIRED):
@@ -79,7 +79,7 @@ def _requests(sdk: str) -> Iterator[dict[str, Any]]:
 
 
 def _keys(kind: Any) -> dict[str, Any]:
-    """Give the members of a TypedDict, by their names on the wire."""
+    """Return the members of a TypedDict, by their names on the wire."""
     members = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         # Annotated[..., PropertyInfo(alias=...)], or that in Required[]: what the SDK writes.
@@ -95,7 +95,7 @@ def _notes(hint: Any) -> tuple[Any, ...]:
 
 
 def _elements(hint: Any) -> Iterator[Any]:
-    """Give the TypedDicts that may stand in the lists that a hint allows."""
+    """Return the TypedDicts that may stand in the lists that a hint allows."""
     kind = get_origin(hint)
     is_list = isinstance(kind, type) and issubclass(kind, Iterable) and not issubclass(kind, dict)
     for part in get_args(hint):
@@ -103,7 +103,7 @@ def _elements(hint: Any) -> Iterator[Any]:
 
 
 def _dicts(hint: Any) -> Iterator[Any]:
-    """Give the TypedDicts that a hint names, in unions and lists, but not in other TypedDicts."""
+    """Return the TypedDicts that a hint names, in unions and lists, but not in other TypedDicts."""
     if hasattr(hint, "__required_keys__"):
         yield hint
     for part in get_args(hint):
@@ -111,7 +111,7 @@ def _dicts(hint: Any) -> Iterator[Any]:
 
 
 def source(schemas: dict[Provider, tuple[Schema, ...]]) -> str:
-    """Give the text of the module of tables."""
+    """Return the text of the module of tables."""
     blocks = [
         f'    "{provider}": (\n{"".join(map(_release, releases))}    ),\n'
         for provider, releases in sorted(schemas.items())

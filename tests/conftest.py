@@ -28,36 +28,36 @@ def fresh_counts() -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_left_installed() -> Iterator[None]:
-    """Give the libraries their names back after each test."""
+    """Return the libraries their names back after each test."""
     yield
     body_guard.uninstall()
 
 
 @pytest.fixture(params=DOORS, ids=str)
 def door(request: pytest.FixtureRequest) -> Door:
-    """Give every door in turn."""
+    """Return every door in turn."""
     return request.param
 
 
 @pytest.fixture(params=CLIENTS, ids=str)
 def client_door(request: pytest.FixtureRequest) -> Door:
-    """Give every door that sees a client's json= before it is encoded."""
+    """Return every door that sees a client's json= before it is encoded."""
     return request.param
 
 
 @pytest.fixture(params=TRANSPORTS, ids=str)
 def transport_door(request: pytest.FixtureRequest) -> Door:
-    """Give every door that sees each hop, after auth and hooks."""
+    """Return every door that sees each hop, after auth and hooks."""
     return request.param
 
 
 @pytest.fixture(params=FAMILIES, ids=str)
 def family(request: pytest.FixtureRequest) -> Family:
-    """Give every HTTP library in turn."""
+    """Return every HTTP library in turn."""
     return request.param
 
 
 @pytest.fixture
 def wire() -> Wire:
-    """Give the far end of a mock transport."""
+    """Return the far end of a mock transport."""
     return Wire()

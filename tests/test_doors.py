@@ -30,7 +30,7 @@ class Span:
 
 
 def plain(library: Any, **options: Any) -> Any:
-    """Give the request that the unguarded library sends."""
+    """Return the request that the unguarded library sends."""
     body_guard.uninstall()
     wire = Wire()
     with library.Client(transport=library.MockTransport(wire)) as client:

@@ -43,7 +43,7 @@ def serve(listening: socket.socket, arrived: list[Any]) -> None:
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, list[Any]]]:
-    """Give the address of an HTTP/2 server without TLS, and what arrives there."""
+    """Return the address of an HTTP/2 server without TLS, and what arrives there."""
     arrived: list[Any] = []
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=serve, args=(listening, arrived))

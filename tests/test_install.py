@@ -41,7 +41,7 @@ def loopback() -> Iterator[Provider]:
 
 
 def names(family: Family) -> list[Any]:
-    """Give what install() replaces."""
+    """Return what install() replaces."""
     library = family.library
     kinds = {
         library.Client.__mro__[1]: "build_request",
@@ -54,7 +54,7 @@ def names(family: Family) -> list[Any]:
 
 
 def doors(family: Family) -> dict[str, tuple[bool, str]]:
-    """Give what coverage() says of a library's doors."""
+    """Return what coverage() says of a library's doors."""
     library = family.library.__name__
     return {
         door.name.removeprefix(f"{library}."): (door.hooked, door.why)
@@ -243,7 +243,7 @@ class Foreign:
 
 @pytest.fixture
 def foreign(family: Family, is_async: bool) -> Iterator[Any]:
-    """Give a function that puts somebody's patch on, and give the name back in the end."""
+    """Return a function that puts somebody's patch on, and give the name back in the end."""
     kind = family.client(is_async)
     original = kind.send
     yield lambda: Foreign(kind, is_async)
@@ -339,7 +339,7 @@ def test_taken_away_and_uninstalled(family: Family, is_async: bool, foreign: Any
 
 @pytest.fixture
 def kept(family: Family) -> Iterator[list[Any]]:
-    """Give what a real sentry_sdk would have sent, and in the end the names that it patched."""
+    """Return what a real sentry_sdk would have sent, and in the end the names that it patched."""
     envelopes: list[Any] = []
 
     class Keeping(sentry_sdk.transport.Transport):

@@ -27,7 +27,7 @@ STRICT = Policy(rules=(Rule("strict", keys=("model",)),))
 
 
 def poisoned(request: Any, content: bytes = DIRTY) -> None:
-    """Give a request another body, as a hook might."""
+    """Return a request another body, as a hook might."""
     made = type(request)("POST", request.url, content=content)
     request.stream, request._content = made.stream, content
     request.headers["Content-Length"] = str(len(content))

@@ -296,7 +296,7 @@ def test_frames_that_hold_a_stream_are_hidden(door: Door, wire: Wire, buffered: 
 
 
 def _holds(frame: Any) -> bool:
-    """Tell whether Sentry would record the body in a frame of ours."""
+    """Check whether Sentry would record the body in a frame of ours."""
     ours = frame.f_globals.get("__name__", "").startswith("body_guard.")
     return (
         ours

@@ -23,7 +23,7 @@ STRICT = Policy(rules=(Rule("strict", keys=("model",)),))
 
 
 def mine(family: Family) -> Any:
-    """Give a user's own client class."""
+    """Return a user's own client class."""
     return type("Mine", (family.library.Client,), {"__doc__": "Ours.", "__module__": __name__})
 
 
@@ -287,7 +287,7 @@ def test_what_is_added_to_a_class_says_whose_it_is(family: Family, name: str) ->
 
 @pytest.fixture(params=["http", "openai"])
 def base(request: pytest.FixtureRequest, family: Family) -> Any:
-    """Give a class that a user may derive from, and what its constructor needs."""
+    """Return a class that a user may derive from, and what its constructor needs."""
     if request.param == "openai":
         return openai.OpenAI, {"api_key": "k"}
     return family.library.Client, {}

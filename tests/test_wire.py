@@ -32,7 +32,7 @@ def loopback() -> Iterator[Provider]:
 
 @pytest.fixture
 def envelopes() -> Iterator[list[Any]]:
-    """Give what a real sentry_sdk would have sent."""
+    """Return what a real sentry_sdk would have sent."""
     kept: list[Any] = []
 
     class Keeping(sentry_sdk.transport.Transport):

@@ -30,7 +30,7 @@ _GUARDED: Final = {
 
 
 def families(sdk: SDK) -> tuple[str, ...]:
-    """Give the HTTP libraries whose clients the installed SDK takes, its own first.
+    """Return the HTTP libraries whose clients the installed SDK takes, its own first.
 
     Raises:
         PackageNotFoundError: It is not installed.
@@ -46,7 +46,7 @@ def families(sdk: SDK) -> tuple[str, ...]:
 
 
 def rows() -> Iterator[tuple[str, str, str, str]]:
-    """Give a row for each SDK that is installed here, in the order of `HEADS`."""
+    """Return a row for each SDK that is installed here, in the order of `HEADS`."""
     for sdk in SDKS.values():
         try:
             taken = families(sdk)

@@ -37,7 +37,7 @@ _TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1"
 
 
 def run(*, verbose: bool = False) -> int:
-    """Tell every story on the standard output.
+    """Show every story on the standard output.
 
     Args:
         verbose: Whether to print all claims, and not only those of a story of which one failed.
@@ -244,7 +244,7 @@ def _complete_over_session(client_class: type[httpx.Client]) -> Call:
 def _complete(
     litellm: Any, model: str, url: str, metadata: dict[str, object], client: Any = None
 ) -> list[Finding]:
-    """Give what was found in a chat that litellm completes."""
+    """Return what was found in a chat that litellm completes."""
     with collect() as reports:
         litellm.completion(
             model=model,
@@ -258,7 +258,7 @@ def _complete(
 
 
 def _call(name: str, send: Callable[[str], Iterable[Finding]], failure: type[Exception]) -> Call:
-    """Give what came of a call to a provider of its own."""
+    """Return what came of a call to a provider of its own."""
     with provider() as server:
         try:
             findings, error = tuple(send(server.url)), ""
@@ -272,7 +272,7 @@ def _name(client_class: type[httpx.Client]) -> str:
 
 
 def _openai_error() -> type[Exception]:
-    """Give the class that litellm's own errors have as their base, too."""
+    """Return the class that litellm's own errors have as their base, too."""
     error: type[Exception] = import_module("openai").OpenAIError
     return error
 
@@ -284,7 +284,7 @@ def _litellm() -> Any:
 
 @contextmanager
 def _settings(litellm: Any, **settings: object) -> Iterator[None]:
-    """Give litellm settings, for a while."""
+    """Set some of litellm's settings for the time of a block."""
     before = {name: getattr(litellm, name) for name in settings}
     _configure(litellm, settings)
     try:

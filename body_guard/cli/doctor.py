@@ -83,7 +83,7 @@ def run() -> int:
 
 
 def _coverage() -> tuple[litellm.Coverage, list[str]]:
-    """Give the coverage with the guard installed, and the doors that exist and are not hooked."""
+    """Return the coverage with the guard installed, and the doors that exist and are not hooked."""
     if find_spec("litellm") is None:
         return _WITHOUT, []
     before = any(door.hooked for door in litellm.coverage().doors)

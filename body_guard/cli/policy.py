@@ -77,7 +77,7 @@ def explain(file: str, pointer: str, host: str) -> None:
 
 
 def _fires_first(asked: Policy, pointer: str) -> list[tuple[str, Rule, str]]:
-    """Give what fires at a place, or at the outermost that takes it along: where, and when."""
+    """Return what fires at a place, or at the outermost that takes it along: where, and when."""
     tokens = pointer.split("/")
     for length in range(2, len(tokens)):
         place = "/".join(tokens[:length])
@@ -88,7 +88,7 @@ def _fires_first(asked: Policy, pointer: str) -> list[tuple[str, Rule, str]]:
 
 
 def _fires(asked: Policy, place: str) -> Iterator[tuple[Rule, str]]:
-    """Give the rule that fires at a place, then the schema's; and in which bodies, if not all."""
+    """Return the rule that fires at a place, then the schema's; and in which bodies, if not all."""
     for row in Matcher(asked.rules).explain(place):
         if row.fires:
             yield row.rule, ""

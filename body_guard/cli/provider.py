@@ -147,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._exactly(int(self.headers.get("Content-Length", "0")))
 
     def _chunks(self) -> Iterator[bytes]:
-        """Give the chunks of a body (RFC 9112, section 7.1), extensions and trailers dropped."""
+        """Return the chunks of a body (RFC 9112, section 7.1), extensions and trailers dropped."""
         while size := int(self.rfile.readline().partition(b";")[0], 16):
             yield self._exactly(size)
             self.rfile.readline()

@@ -147,7 +147,7 @@ def _parsed(body: bytes) -> object:
 
 
 def _masked(value: object) -> object:
-    """Give a parsed body with the length of what leaked in the place of it."""
+    """Return a parsed body with the length of what leaked in the place of it."""
     if isinstance(value, list):
         return [_masked(item) for item in value]
     if not isinstance(value, dict):

@@ -14,7 +14,7 @@ class Encoding(NamedTuple):
     codec: str
 
     def to_utf8(self, content: bytes) -> bytes:
-        """Give the text behind the mark in UTF-8, lone surrogates and all; UTF-8 itself as it is.
+        """Return the text behind the mark in UTF-8, lone surrogates and all; UTF-8 itself as it is.
 
         What is not in this encoding after all has raw control characters in the place of its
         faults, so that it can be searched, and is no JSON.
@@ -29,7 +29,7 @@ class Encoding(NamedTuple):
         return text.encode("utf-8", "surrogatepass")
 
     def from_utf8(self, text: bytes) -> bytes:
-        """Give what `to_utf8` gave back in this encoding, behind the same mark."""
+        """Return what `to_utf8` gave back in this encoding, behind the same mark."""
         return self.mark + text.decode("utf-8", "surrogatepass").encode(self.codec, "surrogatepass")
 
 
@@ -55,7 +55,7 @@ _BY_NULS: Final = (
 
 
 def encoding_of(content: bytes) -> Encoding:
-    """Tell the encoding of JSON bytes by their first four.
+    """Return the encoding of JSON bytes by their first four.
 
     Args:
         content: A body.

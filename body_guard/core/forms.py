@@ -134,7 +134,7 @@ def sanitize_multipart(
 
 
 def _judged(keys: list[str], matcher: Matcher, found: _Found) -> tuple[Rule | None, int]:
-    """Give the rule that changes or refuses what a path of keys leads to, and how many it took."""
+    """Return the rule that changes what a path of keys leads to, and how many keys it took."""
     places = matcher.places
     container, member = places.around, places.start
     for depth, key in enumerate(keys, 1):
@@ -193,7 +193,7 @@ class _Found:
             self._listing.add(tokens, rule, action, kind, owner, hint)
 
     def replacement(self, keys: list[str], depth: int, rule: Rule, text: str) -> str:
-        """Give the text that replaces another one."""
+        """Return the text that replaces another one."""
         given = rule.replacement
         put = given if isinstance(given, str) else (spelled(given) or b"").decode()
         if put != text:

@@ -15,7 +15,7 @@ _NAME: Final = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_-]{1,63}\.)*(?![0-9]+\Z)[a-
 
 
 def canonical(host: str) -> str:
-    """Give a host as it is compared: lower case, no trailing dot, in ASCII (IDNA 2008, as httpx).
+    """Return a host as it is compared: lower case, no trailing dot, in ASCII (IDNA 2008, as httpx).
 
     Args:
         host: Of a URL, decoded or not, an IPv6 address with its brackets or without.
@@ -41,7 +41,7 @@ def canonical(host: str) -> str:
 
 
 def checked(pattern: object) -> str:
-    """Give the canonical form of a pattern.
+    """Return the canonical form of a pattern.
 
     Raises:
         PolicyError: It is none.
@@ -68,7 +68,7 @@ def _is_address(host: str) -> bool:
 
 
 def matches(pattern: str, host: str) -> bool:
-    """Tell whether a host is what a pattern means; both canonical.
+    """Check whether a host is what a pattern means; both canonical.
 
     ``*.x.com`` is every host below ``x.com``, at any depth, and not ``x.com`` itself.
     """

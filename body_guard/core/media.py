@@ -40,7 +40,7 @@ _TYPES: Final[tuple[tuple[str, Kind], ...]] = (
 
 
 def media_of(content: bytes, content_type: str | None) -> Media:
-    """Tell what a body is.
+    """Return what a body is.
 
     Args:
         content: The body.
@@ -99,7 +99,7 @@ _quoted: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL).match
 
 
 def parameter(content_type: str, name: str) -> str | None:
-    """Give a parameter of a Content-Type value, unquoted (RFC 9110, section 5.6.6)."""
+    """Return a parameter of a Content-Type value, unquoted (RFC 9110, section 5.6.6)."""
     for part in _parts(content_type)[1:]:
         key, _, value = part.partition("=")
         if key.strip().lower() == name:

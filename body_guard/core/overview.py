@@ -55,7 +55,7 @@ class Overview:
         return rules, find(value, self._policy.stringified)
 
     def passes(self, value: object, content: bytes) -> bool:
-        """Tell at once whether there is nothing to find; in doubt, there may be.
+        """Check at once whether there is nothing to find; in doubt, there may be.
 
         Args:
             value: Of json's own types.
@@ -66,7 +66,7 @@ class Overview:
         return self._schema is None or not self._schema.strangers(value, "report")
 
     def concerns(self, text: bytes) -> bool:
-        """Tell whether JSON text has to be parsed: at the speed of a search."""
+        """Check whether JSON text has to be parsed: at the speed of a search."""
         return self._schema is not None or may_hold(text)
 
     def of_text(self, text: bytes) -> tuple[tuple[Rule, ...], Report]:

@@ -29,7 +29,7 @@ class Members:
 
 
 def members(value: object) -> Iterable[tuple[str, Any]]:
-    """Give the members of an object, by the names that json writes; of what is none, nothing."""
+    """Return the members of an object, by the names that json writes; of what is none, nothing."""
     if type(value) is Members:
         return value.pairs
     if issubclass(type(value), dict):
@@ -63,7 +63,7 @@ def parsed(text: bytes) -> object:
 
 
 def _levels(text: bytes) -> int:
-    """Give how deep JSON text goes down; of what is no JSON, as far as it is, at least."""
+    """Return how deep JSON text goes down; of what is no JSON, as far as it is, at least."""
     outside = text.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
     steps = b"".join(outside).translate(_STEPS, _NO_STEPS)
     return max(accumulate(memoryview(steps).cast("b")), default=0)

@@ -221,7 +221,7 @@ class _Scan:
             self._cut = level
 
     def _note_containers(self) -> None:
-        """Give each open container its row: what is around it first."""
+        """Return each open container its row: what is around it first."""
         depth = len(self._levels) - 1
         while depth > 1 and self._levels[depth - 1].row < 0:
             depth -= 1

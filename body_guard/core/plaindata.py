@@ -29,7 +29,7 @@ _NAMES: Final = frozenset(
 
 
 def is_plain_data(kind: type) -> bool:
-    """Tell whether `body_guard.convert.jsonable` would keep values of this type."""
+    """Check whether `body_guard.convert.jsonable` would keep values of this type."""
     if class_attribute(kind, "__dataclass_fields__") is not None:
         return True
     return any(qualified_name(base) in _NAMES for base in lineage(kind))

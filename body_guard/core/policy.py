@@ -138,7 +138,7 @@ class Policy:
             ) from None
 
     def for_host(self, host: str) -> Policy:
-        """Give the policy for a destination.
+        """Return the policy for a destination.
 
         Args:
             host: Of a URL, without its port; ``""`` when it is not known.

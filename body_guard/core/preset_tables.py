@@ -382,7 +382,7 @@ _LANGCHAIN: Final = (
 
 
 def _prefixed(owner: str, *prefixes: str) -> tuple[Rule, ...]:
-    """Give the preset of a library of which no more than its names is known."""
+    """Return the preset of a library of which no more than its names is known."""
     return (
         Rule(
             name=owner.removesuffix("-sdk"),

@@ -102,7 +102,7 @@ class Report:
         )
 
     def without(self, other: Report) -> Report:
-        """Give the same report less the findings that another one has too."""
+        """Return the same report less the findings that another one has too."""
         known = {(finding.path, finding.rule) for finding in other.findings}
         left = [found for found in self.findings if (found.path, found.rule) not in known]
         return dataclasses.replace(self, findings=tuple(left)) if known else self
@@ -136,7 +136,7 @@ def stamp(report: Report, host: str, seconds: float) -> Report:
 
 
 def not_judged(why: str) -> Report:
-    """Give the report of a body that was not looked at."""
+    """Return the report of a body that was not looked at."""
     return Report(judged=False, why_not_judged=why)
 
 
@@ -145,7 +145,7 @@ _NOT_PLAIN: Final = re.compile(r"[^ !#-.0-\[\]-}]")
 
 
 def segment(key: str) -> str:
-    """Give one reference token of a pointer: RFC 6901 sections 3 and 5, ASCII only."""
+    """Return one reference token of a pointer: RFC 6901 sections 3 and 5, ASCII only."""
     return key if key.isidentifier() and key.isascii() else _NOT_PLAIN.sub(_escape, key)
 
 
@@ -186,7 +186,7 @@ class Listing:
         return len(self.findings) >= _MOST_FINDINGS
 
     def takes(self, action: str) -> bool:
-        """Tell whether to `add` one more: while there is room, and the first that refuses always.
+        """Check whether to `add` one more: while there is room, and the first that refuses always.
 
         Without that one, the error of a refused body could not say why.
         """
@@ -194,7 +194,7 @@ class Listing:
         return room or (action == "reject" and not self._refuses)
 
     def wants(self, levels: int, length: int = 0) -> int:
-        """Give how many tokens of a path of so many levels are of use to `add`.
+        """Return how many tokens of a path of so many levels are of use to `add`.
 
         Args:
             levels: How many there are.
@@ -231,7 +231,7 @@ class Listing:
         self.findings.append(Finding(self.path(tokens, levels), rule, action, kind, owner, hint))
 
     def path(self, tokens: Sequence[str], levels: int | None = None) -> str:
-        """Give a path, at the cost of the room there is for all; shortened where there is none.
+        """Return a path, at the cost of the room there is for all; shortened where there is none.
 
         Args:
             tokens: All, or the first.
@@ -258,7 +258,7 @@ MOST_SEGMENTS: Final = 32
 
 
 def shown(path: str) -> str:
-    """Give a path as logs, metrics and messages may show it.
+    """Return a path as logs, metrics and messages may show it.
 
     A key can be data (an address, a name), so a segment that is long or not identifier-like
     becomes its length and a short hash: the same place is recognised, its text is not told.
@@ -288,7 +288,7 @@ def _shown_token(token: str) -> str:
 
 
 def told(findings: Iterable[Finding], most: int = 3) -> str:
-    """Give findings as half a sentence for an error message: places and rules, no value."""
+    """Return findings as half a sentence for an error message: places and rules, no value."""
     listed = list(findings)
     parts = [
         f"{shown(found.path) or 'the whole body'} "

@@ -196,7 +196,7 @@ class Rule:
 def strings(
     what: str, holder: object, field: str, example: str = "_sentry_span"
 ) -> tuple[str, ...]:
-    """Give a field as a tuple of strings.
+    """Return a field as a tuple of strings.
 
     Raises:
         PolicyError: It is something else; a bare string too, which would be read as characters.
@@ -236,7 +236,7 @@ class Placed(NamedTuple):
         return self.everywhere and self.rule.action == "remove"
 
     def holds(self, container: int, member: int) -> bool:
-        """Tell whether the rule holds for a member, by the place it stands in and its own."""
+        """Check whether the rule holds for a member, by the place it stands in and its own."""
         return bool(container & self.scope) and not (container & self.closed or member & self.kept)
 
 
@@ -365,14 +365,14 @@ class Matcher:
         return valued(self._index.names), valued(self._index.prefixes)
 
     def typed(self, kind: type) -> tuple[Placed, ...]:
-        """Give the rules that a value of this type breaks where they hold; run none of its code."""
+        """Return the rules that a value of this type breaks where they hold, without its code."""
         if not self._types:
             return ()
         names = {qualified_name(base) for base in lineage(kind)}
         return tuple(placed for placed in self._placed if not names.isdisjoint(placed.rule.types))
 
     def first(self, name: str, container: int, member: int) -> Rule | None:
-        """Give the rule that a member breaks, by the place it stands in and its own; or None."""
+        """Return the rule that a member breaks, by the place it stands in and its own; or None."""
         for placed in self.named(name):
             if placed.everywhere or placed.holds(container, member):
                 return placed.rule

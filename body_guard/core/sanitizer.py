@@ -451,7 +451,7 @@ def _too_large(max_bytes: int, report: Report = CLEAN) -> BodyLimitError:
 
 
 def sanitizer_for(policy: Policy) -> Sanitizer:
-    """Give the sanitizer of a policy, built once."""
+    """Return the sanitizer of a policy, built once."""
     known = _known.get(id(policy))
     if known is None:
         checked_policy(policy)  # before it is hashed

@@ -60,7 +60,7 @@ class Schema:
     metadata: frozenset[str] | None
 
     def strangers(self, body: object, action: Action) -> tuple[Rule, ...]:
-        """Give rules for just those members of a body that the API does not know.
+        """Return rules for just those members of a body that the API does not know.
 
         Args:
             body: A value that json can write, or one of `body_guard.core.parsed`.
@@ -103,14 +103,14 @@ def _names(values: Iterable[object]) -> set[str]:
 
 
 def schema_of(provider: Provider) -> Schema:
-    """Give what a provider knows: all that any release of its SDK in the snapshot does."""
+    """Return what a provider knows: all that any release of its SDK in the snapshot does."""
     from body_guard.core.schema_tables import SCHEMAS  # thousands of names, for who asks for them
 
     return merged(SCHEMAS[provider])
 
 
 def merged(releases: tuple[Schema, ...]) -> Schema:
-    """Give what at least one of several releases of an SDK knows."""
+    """Return what at least one of several releases of an SDK knows."""
     shapes: dict[str, Shape] = {}
     for release in releases:
         for name, shape in release.shapes.items():

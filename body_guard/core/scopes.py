@@ -17,7 +17,7 @@ ANYWHERE: Final = (_MANY,)
 
 
 def parts(pointer: str) -> list[str]:
-    """Give the tokens of an RFC 6901 pointer, decoded.
+    """Return the tokens of an RFC 6901 pointer, decoded.
 
     Raises:
         ValueError: It is none; the message ends a sentence that names it.
@@ -107,14 +107,14 @@ class Places:
         self.around = self.ends(glob for glob in self._ends if parsed(glob) == ANYWHERE)
 
     def ends(self, globs: Iterable[str]) -> int:
-        """Give the bits of which a place has one where one of these globs matches."""
+        """Return the bits of which a place has one where one of these globs matches."""
         bits = 0
         for glob in globs:
             bits |= self._ends[glob]
         return bits
 
     def below(self, place: int, token: str) -> int:
-        """Give the place of a member or element, by the (decoded) token of its path."""
+        """Return the place of a member or element, by the (decoded) token of its path."""
         passed = place & (self._one | self._literal.get(token, 0))
         after = passed << 1 | place & self._many
         # A ** may stand for nothing; none follows upon another.

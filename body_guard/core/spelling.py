@@ -10,7 +10,7 @@ __all__ = ["digits_of", "encodable", "made_sound", "member_name", "plain_key", "
 
 
 def member_name(key: Any) -> str | None:
-    """Give the text json writes for a key, or None when it can write none (C encoder's order)."""
+    """Return the text json writes for a key, or None when it can write none (C encoder's order)."""
     kind = type(key)
     if issubclass(kind, str):
         return str.__str__(key)
@@ -22,7 +22,7 @@ def member_name(key: Any) -> str | None:
 
 
 def plain_key(key: Any) -> Any:
-    """Give a key for a copy: of json's own types, so that hashing it runs no stranger's code."""
+    """Return a key for a copy: of json's own types, so that hashing it runs no stranger's code."""
     kind = type(key)
     if issubclass(kind, str):
         return made_sound(str.__str__(key))
@@ -32,7 +32,7 @@ def plain_key(key: Any) -> Any:
 
 
 def digits_of(number: int) -> str | None:
-    """Give the text json writes for an int, or None when it has more digits than that takes."""
+    """Return the text json writes for an int, or None when it has more digits than that takes."""
     try:
         return int.__repr__(number)
     except ValueError:  # over sys.get_int_max_str_digits()
@@ -40,7 +40,7 @@ def digits_of(number: int) -> str | None:
 
 
 def encodable(text: str) -> bool:
-    """Tell whether text is free of lone surrogates, so that it can be written as UTF-8."""
+    """Check whether text is free of lone surrogates, so that it can be written as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -49,7 +49,7 @@ def encodable(text: str) -> bool:
 
 
 def made_sound(text: str) -> str:
-    """Give text with U+FFFD for each lone surrogate; the same text when it has none.
+    """Return text with U+FFFD for each lone surrogate; the same text when it has none.
 
     Two that form a pair are the character they spell, as in ``JSON.stringify``.
     """

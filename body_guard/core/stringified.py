@@ -68,7 +68,7 @@ class _Found(NamedTuple):
 
 
 def kind_of(text: str) -> _Found | None:
-    """Give the type whose repr a text is, from end to end, and whose that is; None if it is none.
+    """Return the type whose repr a text is, from end to end, and whose that is; None if it is none.
 
     Args:
         text: Any string of a body.
@@ -89,7 +89,7 @@ def kind_of(text: str) -> _Found | None:
 
 
 def may_hold(text: bytes) -> bool:
-    """Tell whether JSON text may hold a stringified object, at the speed of a search."""
+    """Check whether JSON text may hold a stringified object, at the speed of a search."""
     return any(beginning in text for beginning in _IN_JSON)
 
 

@@ -20,7 +20,7 @@ _LONGEST = 200
 
 
 def qualified_name(kind: type) -> str:
-    """Give ``module.QualName`` of a type, ASCII-safe and bounded.
+    """Return ``module.QualName`` of a type, ASCII-safe and bounded.
 
     Args:
         kind: Any class, however hostile.
@@ -48,19 +48,19 @@ def _safe(name: str) -> str:
 
 
 def package(kind: type) -> str:
-    """Give the top-level package that a type was defined in; ``""`` for a builtin."""
+    """Return the top-level package that a type was defined in; ``""`` for a builtin."""
     module = _module(kind)
     return "" if module == "builtins" else _safe(module.partition(".")[0])
 
 
 def lineage(kind: type) -> tuple[type, ...]:
-    """Give the classes a type stands on, itself first, as the interpreter sees them."""
+    """Return the classes a type stands on, itself first, as the interpreter sees them."""
     mro: tuple[type, ...] = _MRO(kind)
     return mro
 
 
 def class_attribute(kind: type, name: str) -> Any:
-    """Give what the nearest class of the lineage has under a name, unbound, or None.
+    """Return what the nearest class of the lineage has under a name, unbound, or None.
 
     The instance is not asked: an instance attribute or ``__getattr__`` of the same name does not
     count, as it does not for the interpreter's own slots.

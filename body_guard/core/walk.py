@@ -244,12 +244,12 @@ class Walked:
         self.report = _report(root, changed, rejected)
 
     def then(self, later: Walked) -> Walked:
-        """Give a later walk of what this one left, with what this one found before it."""
+        """Return a later walk of what this one left, with what this one found before it."""
         later.report = self.report + later.report
         return later
 
     def deepest(self) -> str:
-        """Give the pointer of the deepest container."""
+        """Return the pointer of the deepest container."""
         tokens = []
         down = self._root.deepest
         while down is not None:
@@ -423,7 +423,7 @@ class _Walk:
         return None
 
     def _place(self) -> int:
-        """Give the place of the innermost container."""
+        """Return the place of the innermost container."""
         stack = self._stack
         level = len(stack) - 1
         while stack[level].place is None:
@@ -439,11 +439,11 @@ class _Walk:
         return self._matcher.places.below(node.place or 0, str(key))
 
     def _places(self, node: _Node, key: str | int) -> tuple[int, int]:
-        """Give the places of the innermost container, and of a member or element of it."""
+        """Return the places of the innermost container, and of a member or element of it."""
         return self._place(), self._below(node, key)
 
     def _rule(self, node: _Node, key: str | int, found: tuple[Placed, ...]) -> Rule | None:
-        """Give the first of the rules that match which holds here."""
+        """Return the first of the rules that match which holds here."""
         for placed in found:
             if placed.everywhere:
                 return placed.rule
@@ -453,7 +453,7 @@ class _Walk:
         return None
 
     def _judge_key(self, node: _Node, position: int, key: object, item: object) -> str | None:
-        """Give the name that json would write, or None when nothing is left to be judged."""
+        """Return the name that json would write, or None when nothing is left to be judged."""
         __tracebackhide__ = True
         kind = type(key)
         name = member_name(key)
@@ -666,7 +666,7 @@ def _asked(item: Any, kind: type) -> _Node | None:
 
 
 def _ordered_items(source: Any) -> Iterable[tuple[object, object]]:
-    """Give the members of an OrderedDict, in its own order where telling that runs no code.
+    """Return the members of an OrderedDict, in its own order where telling that runs no code.
 
     It looks each key up, so keys of a foreign class would be asked for their hash; with such a key
     the order is that of insertion.
@@ -704,7 +704,7 @@ def _made_up(source: Any) -> list[Any] | None:
 
 
 def _pairs(said: list[Any]) -> list[Any] | None:
-    """Give the members as plain tuples of two, which is what json insists on; None otherwise."""
+    """Return the members as plain tuples of two, which is what json insists on; None otherwise."""
     if not all(issubclass(type(pair), tuple) for pair in said):
         return None
     pairs = [tuple.__getitem__(pair, slice(None)) for pair in said]
@@ -742,7 +742,7 @@ def _list(
 
 
 def _marked(root: _Node, *, refusing: bool = False) -> Iterator[tuple[list[str], _Mark]]:
-    """Give every place of every mark, in the order of the body, without unfolding clean nodes.
+    """Return every place of every mark, in the order of the body, without unfolding clean nodes.
 
     Of those that refuse, the first place of each: unfolded, there may be too many before it.
     """

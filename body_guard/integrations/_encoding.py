@@ -145,7 +145,7 @@ def prepared(
     last: bool = False,
     where: Where = nowhere,
 ) -> object:
-    """Give a value as it may leave, and tell what was found.
+    """Return a value as it may leave, and tell what was found.
 
     Args:
         guard: Judges it.
@@ -181,7 +181,7 @@ def _judged(
 
 
 def tell(report: Report, policy: Policy, host: str) -> None:
-    """Tell what was found; that nothing was found, the report of the request's bytes will say."""
+    """Report what was found; the report of the request's bytes says when that was nothing."""
     if not report.findings:
         return
     waiting = pending.get()

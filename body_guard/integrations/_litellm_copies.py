@@ -59,7 +59,7 @@ class CopyPatch(Patch):
         _rename(self._original, self._ours)
 
     def restore(self) -> None:
-        """Give the original back to each of them."""
+        """Return the original back to each of them."""
         original, ours = self._original, self._ours
         super().restore()
         if not self.applied:

@@ -98,7 +98,7 @@ def _style(options: dict[str, Any]) -> Style | None:
 
 
 def _own(options: dict[str, Any]) -> Callable[[Any], object] | None:
-    """Give what the encoder of this very call makes of a value that JSON does not know."""
+    """Return what the encoder of this very call makes of a value that JSON does not know."""
     if options.get("cls") is None:
         return options.get("default")
     encoder = options["cls"](**{name: options[name] for name in options if name != "cls"})
@@ -107,7 +107,7 @@ def _own(options: dict[str, Any]) -> Callable[[Any], object] | None:
 
 
 def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any, Where], Any]) -> Any:
-    """Give a wrap that cleans arguments of a handler's method, by name, wherever they stand."""
+    """Return a wrap that cleans arguments of a handler's method, by name, wherever they stand."""
 
     def wrap(original: Any, current: Current) -> Any:
         names = list(inspect.signature(original).parameters)
@@ -117,7 +117,7 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any, W
         def cleaned(
             args: tuple[Any, ...], options: dict[str, Any]
         ) -> tuple[tuple[Any, ...], list[Any]]:
-            """Give the arguments as they may leave, and the bodies in them that an audit leaves."""
+            """Return the arguments as they may leave, and the bodies that an audit leaves."""
             __tracebackhide__ = True
             left: list[Any] = []
             guard = current()
@@ -188,7 +188,7 @@ def _form(guard: Guard, value: Any, where: Where) -> Any:
 
 
 def _made(watch: Callable[[Any], None]) -> Any:
-    """Give a wrap that watches the client a function gives."""
+    """Return a wrap that watches the client a function gives."""
 
     def wrap(original: Any, current: Current) -> Any:
         @wraps(original)
@@ -204,7 +204,7 @@ def _made(watch: Callable[[Any], None]) -> Any:
 
 
 def _constructed(watch: Callable[[Any], None]) -> Any:
-    """Give a wrap that watches the client of a handler just made."""
+    """Return a wrap that watches the client of a handler just made."""
 
     def wrap(original: Any, current: Current) -> Any:
         @wraps(original)
@@ -233,7 +233,7 @@ def _given(net: ClientNet) -> Callable[[Any], None]:
 
 
 def _refusal(error: BaseException | None, told: str) -> BodyError | None:
-    """Give the refusal that an error of litellm's tells of, whatever stands between the two.
+    """Return the refusal that an error of litellm's tells of, whatever stands between the two.
 
     An error may also come after a refusal, as those of a Router's fallback do, and tell nothing of
     it.
@@ -275,7 +275,7 @@ def _tried_once(original: Any, current: Current) -> Any:  # pragma: no cover - r
 
 
 def hooks(net: ClientNet) -> tuple[Hook, ...]:
-    """Give the table.
+    """Return the table.
 
     Args:
         net: Watches the clients that come by.

@@ -23,7 +23,7 @@ _last: tuple[Policy, Policy] | None = None
 
 
 def policy_for(policy: Policy, value: object) -> Policy:
-    """Give what of a policy holds for a value.
+    """Return what of a policy holds for a value.
 
     Args:
         policy: For bodies.

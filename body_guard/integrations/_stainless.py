@@ -67,7 +67,7 @@ _for_host: Final[ContextVar[tuple[Guard, Where] | None]] = ContextVar(
 
 
 def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
-    """Give the methods that a guarded class has of its own.
+    """Return the methods that a guarded class has of its own.
 
     Functions of this very class, and not a class in front of it: an object whose class has generic
     bases, as these have, cannot be given a class that begins with another base.
@@ -127,13 +127,13 @@ def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
 
 
 def guard_of(request: Any, guard: Guard) -> Guard:
-    """Give the guard for the library that a request is of: some SDKs take httpx and httpx2."""
+    """Return the guard for the library that a request is of: some SDKs take httpx and httpx2."""
     library = library_of(type(request)) or guard.library
     return guard if library is guard.library else Guard(library, guard.policy)
 
 
 def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
-    """Give the two names that every body of an SDK goes by, for all its clients in the process.
+    """Return the two names that every body of an SDK goes by, for all its clients in the process.
 
     Args:
         sdk: Its package.
@@ -190,7 +190,7 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
 
 
 def _destined(guard: Guard, client: Any, options: Any) -> tuple[Guard, Where]:
-    """Give the guard for where a client is about to send, and what gives the host."""
+    """Return the guard for where a client is about to send, and what gives the host."""
 
     def where() -> str:
         return destination(guard.library, client.base_url, (), {"url": options.url})
@@ -305,7 +305,7 @@ def _style_of(dumps: Callable[[Any], bytes]) -> Style | None:
 
 @lru_cache(maxsize=16)
 def convert_of(sdk: str) -> Convert | None:
-    """Give what an SDK's encoder makes of a value, or None where httpx's encoder is used."""
+    """Return what an SDK's encoder makes of a value, or None where httpx's encoder is used."""
     try:
         encoder = import_module(f"{sdk}._utils._json")._CustomEncoder()
     except (ImportError, AttributeError):
@@ -316,6 +316,6 @@ def convert_of(sdk: str) -> Convert | None:
 
 @lru_cache(maxsize=16)
 def _left_out(sdk: str) -> tuple[type, ...]:
-    """Give an SDK's types for "not given" and "leave this out"."""
+    """Return an SDK's types for "not given" and "leave this out"."""
     types = vars(import_module(f"{sdk}._types"))
     return tuple([types[name] for name in ("NotGiven", "Omit") if name in types])

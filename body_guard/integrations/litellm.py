@@ -112,7 +112,7 @@ def install(policy: Policy | None = None) -> None:
 
 
 def uninstall() -> None:
-    """Give litellm, the OpenAI SDK and json every name back, and leave their clients alone."""
+    """Restore every name of litellm, the OpenAI SDK and json, and leave their clients alone."""
     with _installation.lock:
         _installation.guard = None
         for patch in reversed(_installation.patches):

@@ -63,7 +63,7 @@ def uninstall() -> None:
 
 
 def status() -> Status:
-    """Tell where the installed sentry-sdk keeps its spans, imported as by `install`.
+    """Return where the installed sentry-sdk keeps its spans, imported as by `install`.
 
     Returns:
         The first of these that is true of the LiteLLM or the Pydantic AI integration: ``"unfixed"``
@@ -202,7 +202,7 @@ def _pydantic_ai_state(module: Any) -> Status:
 
 
 def _chain(function: Any) -> Iterator[Any]:
-    """Give a function and what `functools.wraps` says that it wraps, the innermost last."""
+    """Return a function and what `functools.wraps` says that it wraps, the innermost last."""
     while hasattr(function, "__wrapped__"):
         yield function
         function = function.__wrapped__
@@ -223,7 +223,7 @@ def _registered(module: Any) -> Any:
 
 
 def _three(hooks: Any) -> list[Any] | None:
-    """Give Sentry's three functions, if the registry holds them and nothing else."""
+    """Return Sentry's three functions, if the registry holds them and nothing else."""
     registry = getattr(hooks, "_registry", None)
     if not isinstance(registry, dict) or registry.keys() != _HOOKS.keys():
         return None

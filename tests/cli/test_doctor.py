@@ -33,7 +33,7 @@ def run(width: int = 300) -> Result:
 
 
 def rows(result: Result) -> list[list[str]]:
-    """Give the cells of each line, of which three spaces keep two apart."""
+    """Return the cells of each line, of which three spaces keep two apart."""
     return [
         [cell.strip() for cell in line.split("   ") if cell.strip()]
         for line in result.stdout.splitlines()
@@ -281,7 +281,7 @@ main()
 
 
 def as_process(directory: Path, encoding: str, *missing: str) -> str:
-    """Give what the command prints as a process of its own, piped, if it exits with 0."""
+    """Return what the command prints as a process of its own, piped, if it exits with 0."""
     environment = {
         name: value
         for name, value in os.environ.items()

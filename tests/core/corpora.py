@@ -11,13 +11,13 @@ DATA = pathlib.Path(__file__).parents[1] / "data"
 
 
 def suite(*kinds: str) -> dict[str, bytes]:
-    """Give the texts of JSONTestSuite whose names begin so."""
+    """Return the texts of JSONTestSuite whose names begin so."""
     paths = sorted((DATA / "jsontestsuite" / "test_parsing").iterdir())
     return {path.name: path.read_bytes() for path in paths if path.name.startswith(kinds)}
 
 
 def recorded() -> list[dict[str, Any]]:
-    """Give the records of the recorded bodies."""
+    """Return the records of the recorded bodies."""
     with gzip.open(DATA / "bodies.jsonl.gz", "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 

@@ -107,7 +107,7 @@ HOSTILE: dict[str, tuple[Callable[[], Any], str | None]] = {
 
 
 def hostile_key(base: type = object, meta: Any = type) -> tuple[Any, Callable[[], None]]:
-    """Give a key for a dict, and a switch after which the key's code ends the process."""
+    """Return a key for a dict, and a switch after which the key's code ends the process."""
     armed: list[bool] = []
     kind = hostile_class(base, meta, spared=("__hash__", "__eq__"))
 
@@ -156,7 +156,7 @@ class Hidden:
 
 
 def snapshot(value: Any) -> Any:
-    """Give all that can be changed in a value: each container, each member, by identity."""
+    """Return all that can be changed in a value: each container, each member, by identity."""
     if issubclass(type(value), dict):
         members = [(id(key), snapshot(item)) for key, item in dict.items(value)]
         return ("dict", id(value), members)
@@ -168,7 +168,7 @@ def snapshot(value: Any) -> Any:
 
 
 def told_by(error: BaseException) -> str:
-    """Give all the text that an error, and every error behind it, has to tell."""
+    """Return all the text that an error, and every error behind it, has to tell."""
     return "\n".join(
         part
         for one in _chain(error)

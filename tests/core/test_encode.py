@@ -84,7 +84,7 @@ def nested(levels: int) -> Any:
 
 @pytest.fixture
 def no_stack(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the encoder no room: how deep it can go is another depth on each Python."""
+    """Return the encoder no room: how deep it can go is another depth on each Python."""
 
     def encode(value: object) -> bytes:
         raise RecursionError

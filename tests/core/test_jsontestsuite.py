@@ -17,7 +17,7 @@ BROKEN = suite("n_")
 
 
 def planted(text: bytes, before: str, after: str) -> tuple[bytes, bytes]:
-    """Give a text as a member beside a forbidden one, in its own encoding; and without that one."""
+    """Return a text as a member beside a forbidden one, in its own encoding; and without that one."""
     encoding = encoding_of(text)
     inside = text[len(encoding.mark) :]
 
@@ -56,7 +56,7 @@ def test_exactly_the_planted_member_goes(place: str) -> None:
 
 
 def reads(text: bytes) -> bool:
-    """Tell whether Python's json reads a text, leaving aside whether its strings are UTF-8."""
+    """Check whether Python's json reads a text, leaving aside whether its strings are UTF-8."""
     try:
         json.loads(text.decode("latin-1"))
     except (ValueError, RecursionError):

@@ -66,7 +66,7 @@ DECLARED = [
 
 
 def lacking(declared: list[str], place: str) -> list[str]:
-    """Give the names that no row of the presets takes at a place, nor is left out."""
+    """Return the names that no row of the presets takes at a place, nor is left out."""
     rules = presets("litellm", "cloud-credentials")
     rows = [rule for rule in rules if {place, f"{place}/**"} & {*rule.scope}]
     return [name for name in declared if name not in LEFT_OUT and not taken(name, rows)]
@@ -132,7 +132,7 @@ SENTRYS_OTHER_PREFIXES = {
 
 
 def put_by(source: str) -> Iterator[str]:
-    """Give the names that a module stores under: items, attributes, keys of dicts it writes."""
+    """Return the names that a module stores under: items, attributes, keys of dicts it writes."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             yield from constants(node.slice)

@@ -278,7 +278,7 @@ KEYS = {
 
 
 def first(found: tuple[Placed, ...]) -> Rule | None:
-    """Give the rule that takes precedence."""
+    """Return the rule that takes precedence."""
     return found[0].rule if found else None
 
 

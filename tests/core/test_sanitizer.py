@@ -331,7 +331,7 @@ def test_prepare_gives_what_another_encoder_may_write() -> None:
 
 
 def raised(call: Callable[[], Any]) -> tuple[str, Any]:
-    """Give all that the error of a call tells, "" if there is none, and what the call gives."""
+    """Return all that the error of a call tells, "" if there is none, and what the call gives."""
     try:
         return "", call()
     except Exception as error:
@@ -347,7 +347,7 @@ def use(encode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def adding(body: dict[str, Any], late: dict[str, Any]) -> Any:
-    """Give an encoder before which another thread adds members to the body."""
+    """Return an encoder before which another thread adds members to the body."""
     encode = module.encode
 
     def encode_later(value: object) -> bytes:
@@ -468,7 +468,7 @@ SMALL = Sanitizer(Policy(max_bytes=1))
 
 
 def _public(report: Report) -> str:
-    """Give all that a report says, and all that may be said of it."""
+    """Return all that a report says, and all that may be said of it."""
     return f"{report!r} {report} {told(report.findings, most=99)} " + " ".join(
         shown(found.path) for found in report.findings
     )
@@ -479,7 +479,7 @@ class Holder(enum.Enum):
 
 
 def _over_the_limit() -> int:
-    """Give an int that cannot be written, but would begin with 7351735173517351."""
+    """Return an int that cannot be written, but would begin with 7351735173517351."""
     number = 0
     for _ in range(1200):
         number = number * 10_000 + 7351

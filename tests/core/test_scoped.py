@@ -37,7 +37,7 @@ def compact(value: object) -> bytes:
 
 
 def x(**arguments: Any) -> Rule:
-    """Give a rule against members named x."""
+    """Return a rule against members named x."""
     return Rule("x", keys=("x",), **arguments)
 
 
@@ -575,7 +575,7 @@ def any_of(globs: tuple[str, ...], tokens: tuple[str, ...]) -> bool:
 
 
 def read(value: Any, rules: tuple[Rule, ...], at: tuple[str, ...] = ()) -> tuple[Any, bool]:
-    """Give what should be left of a value, and whether that is anything else."""
+    """Return what should be left of a value, and whether that is anything else."""
     if isinstance(value, list):
         read_items = [read(item, rules, (*at, str(i))) for i, item in enumerate(value)]
         return [item for item, _ in read_items], any(changed for _, changed in read_items)
@@ -606,7 +606,7 @@ def read(value: Any, rules: tuple[Rule, ...], at: tuple[str, ...] = ()) -> tuple
 
 
 def untouched(before: Any, after: Any, rules: tuple[Rule, ...], at: tuple[str, ...] = ()) -> bool:
-    """Tell whether all that stays as it was is the very object that it was."""
+    """Check whether all that stays as it was is the very object that it was."""
     if not isinstance(before, dict | list) or type(before) is not type(after):
         return True
     if not read(before, rules, at)[1]:

@@ -130,7 +130,7 @@ def test_five_hundred_documents(seed: int) -> None:
 
 
 def plain(value: Any) -> bool:
-    """Tell whether the walk has nothing to say of a parsed text but by its key rules."""
+    """Check whether the walk has nothing to say of a parsed text but by its key rules."""
     if isinstance(value, dict):
         return all(plain(key) and plain(item) for key, item in value.items())
     if isinstance(value, list):

@@ -88,7 +88,7 @@ def findings(report: Any) -> list[tuple[str, str, str, str, str, str]]:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell whether two values are one object, without pytest printing them where they are not."""
+    """Check whether two values are one object, without pytest printing them where they are not."""
     return one is other
 
 

@@ -177,7 +177,7 @@ class Proxy:
         return [body.decode() for body in self.provider.bodies if body]
 
     def arrives(self, call: Call) -> str:
-        """Give what one call made arrive at the provider."""
+        """Return what one call made arrive at the provider."""
         self.provider.clear()
         answer = self.ask(call)
         assert answer.status_code == 200, answer.text
@@ -191,7 +191,7 @@ Start = Callable[[], Proxy]
 
 
 def free_ports(count: int) -> list[int]:
-    """Give ports that nobody listens on, no two the same."""
+    """Return ports that nobody listens on, no two the same."""
     with ExitStack() as held:
         listeners = [held.enter_context(socket.socket()) for _ in range(count)]
         for listener in listeners:

@@ -50,7 +50,7 @@ class Call:
     lately: bool = False
 
     def arguments(self, url: str) -> dict[str, Any]:
-        """Give the call's arguments, fresh."""
+        """Return the call's arguments, fresh."""
         return {
             name: value.format(url=url) if isinstance(value, str) else copy.deepcopy(value)
             for name, value in self.options.items()
@@ -66,7 +66,7 @@ class Call:
     def sends_extra_body(
         self, form: str, loop: asyncio.AbstractEventLoop, provider: LLMProvider
     ) -> bool:
-        """Tell whether this release sends what stands in extra_body, by a text in it."""
+        """Check whether this release sends what stands in extra_body, by a text in it."""
         extra = {"extra_body": {"thing": "is sent"}}
         self.run(form, loop, {**self.arguments(provider.url), **extra})
         sent = b"is sent" in provider.received[0].body

@@ -31,7 +31,7 @@ def provider_server() -> Iterator[LLMProvider]:
 
 @pytest.fixture
 def provider(provider_server: LLMProvider) -> Iterator[LLMProvider]:
-    """Give a provider that has received nothing yet."""
+    """Return a provider that has received nothing yet."""
     provider_server.clear()
     yield provider_server
     provider_server.clear()
@@ -39,7 +39,7 @@ def provider(provider_server: LLMProvider) -> Iterator[LLMProvider]:
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """Give one event loop, since litellm keeps async clients from call to call."""
+    """Return one event loop, since litellm keeps async clients from call to call."""
     loop = asyncio.new_event_loop()
     yield loop
     loop.run_until_complete(litellm.close_litellm_async_clients())

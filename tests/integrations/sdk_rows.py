@@ -106,7 +106,7 @@ class Row:
         return (guarded.GuardedAsyncClient if self.is_async else guarded.GuardedClient)(**options)
 
     def beneath(self, client: Any) -> Any:
-        """Give the HTTP client that it uses."""
+        """Return the HTTP client that it uses."""
         return list(http_clients(client, self.sdk))[-1 if self.is_async else 0]
 
     def run(self, act: Callable[[Any], Steps], url: str, **options: Any) -> Any:
@@ -149,7 +149,7 @@ def _names(requirement: str, name: str) -> bool:
 
 
 def pair(package: str, kind: str, call: Callable[..., Any], **more: Any) -> list[Row]:
-    """Give the rows of a client and of its async twin."""
+    """Return the rows of a client and of its async twin."""
     twin = kind if package == "mistralai" else f"Async{kind}"
     return [
         Row(package, kind, call, **more),

@@ -18,7 +18,7 @@ MARKER = "MARKER-7391"
 
 @pytest.fixture
 def events() -> Iterator[list[Any]]:
-    """Give the events that a real sentry_sdk, as it is by default, would have sent."""
+    """Return the events that a real sentry_sdk, as it is by default, would have sent."""
     kept: list[Any] = []
 
     class Keeping(sentry_sdk.transport.Transport):
@@ -33,7 +33,7 @@ def events() -> Iterator[list[Any]]:
 
 
 def frames(events: list[Any]) -> list[dict[str, Any]]:
-    """Give every frame of every event, those of its exceptions and those of its threads."""
+    """Return every frame of every event, those of its exceptions and those of its threads."""
     return [
         frame
         for event in events
@@ -53,7 +53,7 @@ def holding(frames: list[dict[str, Any]]) -> list[str]:
 
 
 def messages(events: list[Any]) -> str:
-    """Give the messages of all exceptions."""
+    """Return the messages of all exceptions."""
     return "".join(
         value["value"] for event in events for value in event.get("exception", {}).get("values", [])
     )

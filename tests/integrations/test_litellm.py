@@ -38,7 +38,7 @@ CLEANED = b'{"a": 1}'
 
 
 def named(module: str) -> Any:
-    """Give a function of a module of this name, that calls json.dumps as modules do."""
+    """Return a function of a module of this name, that calls json.dumps as modules do."""
     scope: dict[str, Any] = {"__name__": module}
     exec("import json\ndef dumps(value, **options): return json.dumps(value, **options)", scope)
     return scope["dumps"]
@@ -65,7 +65,7 @@ MAY_BE_ABSENT = {
 
 
 def hooked() -> dict[str, Any]:
-    """Give every name in the table that the release has, and what stands there."""
+    """Return every name in the table that the release has, and what stands there."""
     found = {}
     for hook in _litellm_hooks.hooks(ClientNet(lambda: None)):
         module, _, inside = hook.owner.partition(":")

@@ -51,7 +51,7 @@ def test_a_live_object_crashes_an_unguarded_call(
 
 
 def everywhere() -> Iterator[Any]:
-    """Give each call in each form with each thing in each place that it has.
+    """Return each call in each form with each thing in each place that it has.
 
     Not exhaustive are those in which any two of the four meet at least once.
     """
@@ -131,7 +131,7 @@ _CREDENTIAL = re.compile(
 
 
 def signature(received: Received) -> str:
-    """Give the SigV4 signature that came with a request."""
+    """Return the SigV4 signature that came with a request."""
     found = _CREDENTIAL.match(received.headers["Authorization"])
     assert found is not None
     return found[6]

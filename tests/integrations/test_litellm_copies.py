@@ -112,7 +112,7 @@ def test_an_audit_lets_the_copy_crash(provider: LLMProvider, loop: Any) -> None:
 
 
 def notes(error: BaseException | None) -> str:
-    """Give the notes of an error and of all beneath it."""
+    """Return the notes of an error and of all beneath it."""
     told = []
     while error is not None:
         told += getattr(error, "__notes__", [])
@@ -138,7 +138,7 @@ def test_what_is_too_deep_to_be_copied_is_refused(
 
 
 def named(module: str) -> Any:
-    """Give a function of a module of this name, that calls copy.deepcopy as modules do."""
+    """Return a function of a module of this name, that calls copy.deepcopy as modules do."""
     scope: dict[str, Any] = {"__name__": module}
     exec("import copy\ndef deepcopy(*args): return copy.deepcopy(*args)", scope)
     return scope["deepcopy"]

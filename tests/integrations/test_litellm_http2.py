@@ -67,7 +67,7 @@ def serve(peer: ssl.SSLSocket, arrived: list[tuple[dict[bytes, bytes], bytes]]) 
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, list[Any]]]:
-    """Give the address of a server that speaks HTTP/2 over TLS alone, and what arrives there."""
+    """Return the address of a server that speaks HTTP/2 over TLS alone, and what arrives there."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(PEM)
     context.set_alpn_protocols(["h2"])

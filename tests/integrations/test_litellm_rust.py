@@ -94,7 +94,7 @@ def adding(name: str, thing: Any) -> CustomLogger:
 
 
 def is_rusts(provider: LLMProvider) -> bool:
-    """Tell whether what arrived was sent by no HTTP client of Python's."""
+    """Check whether what arrived was sent by no HTTP client of Python's."""
     return {
         received.headers.get("Accept-Encoding", "gzip,deflate") for received in provider.received
     } == {"gzip,deflate"}

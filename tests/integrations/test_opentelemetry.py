@@ -35,7 +35,7 @@ class Metrics:
         self.provider = MeterProvider([self.reader])
 
     def points(self) -> dict[str, list[tuple[dict[str, Any], Any]]]:
-        """Give attributes and value, or count, of each data point, by metric."""
+        """Return attributes and value, or count, of each data point, by metric."""
         data = self.reader.get_metrics_data()
         found: dict[str, list[tuple[dict[str, Any], Any]]] = {}
         for resource in data.resource_metrics if data else ():

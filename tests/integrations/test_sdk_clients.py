@@ -54,7 +54,7 @@ def server() -> Iterator[LLMProvider]:
 
 @pytest.fixture
 def provider(server: LLMProvider, monkeypatch: pytest.MonkeyPatch) -> LLMProvider:
-    """Give a provider that has received nothing yet; an SDK does not wait before it asks again."""
+    """Return a provider that has received nothing yet; an SDK does not wait before it asks again."""
     server.clear()
     for package in {row.package for row in STAINLESS}:
         name = f"{package}._base_client.BaseClient._calculate_retry_timeout"
@@ -63,7 +63,7 @@ def provider(server: LLMProvider, monkeypatch: pytest.MonkeyPatch) -> LLMProvide
 
 
 def sent(provider: LLMProvider) -> Any:
-    """Give the one body that arrived, less what every call of these rows has."""
+    """Return the one body that arrived, less what every call of these rows has."""
     (body,) = provider.bodies
     value = json.loads(body)
     for name in ("model", "messages", "max_tokens", "stream", "anthropic_version"):

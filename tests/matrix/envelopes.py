@@ -16,7 +16,7 @@ class Envelopes(list[Any]):
     """Every envelope that was captured, in order."""
 
     def spans(self) -> list[dict[str, Any]]:
-        """Give the attributes of every finished gen_ai.chat span, and empty the list.
+        """Return the attributes of every finished gen_ai.chat span, and empty the list.
 
         Up to 2.63 they are in the transaction, from 2.64 on items of their own.
         """
