@@ -167,7 +167,8 @@ _LITELLM: Final = (
             allowed_model_region budget_duration caching_groups context_window_fallback_dict
             cooldown_time daily_reset_time default_api_key_rpm_limit default_api_key_tpm_limit
             enable_tag_filtering fastest_response max_budget max_fallbacks max_parallel_requests
-            model_info model_list routing_strategy silent_model tag_regex
+            model_info model_list routing_strategy silent_model switchyard_router_config
+            tag_regex
             """
         ),
         prefixes=(
@@ -185,7 +186,7 @@ _LITELLM: Final = (
         name="litellm-prices",
         keys=_names(
             """
-            citation_cost_per_token cost_per_query cost_per_second
+            citation_cost_per_token cost_per_query cost_per_second fedramp_uplift_multiplier
             google_maps_grounding_cost_per_query search_context_cost_per_query
             search_queries_cost_per_query tiered_pricing
             """

@@ -15,7 +15,7 @@ from body_guard.core.presets import SENTRY, presets
 from body_guard.core.rules import Rule
 
 #: The releases of litellm whose declarations the rows are complete for.
-READ = ("1.106.2", "1.109.1")
+READ = ("1.106.2", "1.109.1", "1.110.2")
 
 #: Names that litellm owns and the preset leaves alone, with the reason.
 LEFT_OUT = {
