@@ -175,7 +175,7 @@ def _judged(
     __tracebackhide__ = True
     policy = guard.policy
     if convert is not None:
-        policy = replace(policy, convert=_either(convert, policy.convert))
+        policy = _converting(policy, convert)
     judged = guard.prepare(value, {EXTENSION: policy}, host)
     return (value, CLEAN) if judged is None else judged
 
@@ -207,3 +207,21 @@ class _Either:
 
 def _either(first: Convert, second: Convert | None) -> Convert:
     return first if second is None else _Either(first, second)
+
+
+_MOST_CONVERTING: Final = 64
+
+#: By identity of the policy, which is kept beside, and by the function: making a policy anew for
+#: each body, and finding its sanitizer by its rules, takes longer than encoding a small one.
+_policies: Final[dict[tuple[int, Convert], tuple[Policy, Policy]]] = {}
+
+
+def _converting(policy: Policy, convert: Convert) -> Policy:
+    """Return a policy that asks a function before its own ``convert=``."""
+    known = _policies.get((id(policy), convert))
+    if known is None:
+        if len(_policies) >= _MOST_CONVERTING:
+            _policies.clear()
+        made = replace(policy, convert=_either(convert, policy.convert))
+        known = _policies[id(policy), convert] = policy, made
+    return known[1]

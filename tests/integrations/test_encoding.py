@@ -11,6 +11,7 @@ import pytest
 from body_guard import GuardError, Policy, Sanitizer
 from body_guard._guard import Guard
 from body_guard.core.encode import HTTPX, JSON_DUMPS
+from body_guard.integrations import _encoding
 from body_guard.integrations._encoding import Encoder, encoded
 from body_guard.integrations._stainless import _style_of
 
@@ -48,3 +49,14 @@ def test_a_guard_that_fails(on_error: Any, monkeypatch: pytest.MonkeyPatch) -> N
         return
     with pytest.raises(GuardError, match="ZeroDivisionError in fail"):
         encoded(guard, encoder, {"_sentry_x": 1})
+
+
+def test_a_policy_with_an_encoders_function_is_made_once() -> None:
+    """And not for each body; of functions that never come again, a bounded number is kept."""
+    policy = Policy()
+    made = _encoding._converting(policy, str)
+    assert _encoding._converting(policy, str) is made
+    assert made.convert is str
+    for _ in range(200):
+        _encoding._converting(policy, lambda value: value)
+    assert len(_encoding._policies) <= 64
