@@ -68,7 +68,8 @@ class CopyPatch(Patch):
 
 def _rename(old: object, new: object) -> None:
     """Rebind the name in every module of litellm's that has the old function under it."""
-    for name, module in list(sys.modules.items()):
+    # A copy, in one step of C: while a list is made, a finalizer may import something.
+    for name, module in sys.modules.copy().items():
         if name.startswith(_COPIERS) and vars(module).get("deepcopy") is old:
             vars(module)["deepcopy"] = new
 

@@ -16,6 +16,7 @@ import pytest
 
 import body_guard
 from body_guard import Policy
+from body_guard.integrations import _litellm_copies
 from body_guard.integrations import litellm as integration
 
 from llm_calls import PLACES, Call, call_named
@@ -246,6 +247,22 @@ def test_names_that_modules_have_of_it_come_and_go(monkeypatch: pytest.MonkeyPat
     assert late.deepcopy is copy.deepcopy
     integration.uninstall()
     assert late.deepcopy is early.deepcopy is copy.deepcopy is original
+
+
+def test_an_import_meanwhile_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread, or a finalizer, may import while the names are looked at."""
+
+    class Modules(dict[str, Any]):
+        def items(self) -> Any:
+            for each in dict.items(self):
+                self[f"imported_{len(self)}"] = sys
+                yield each
+
+        def copy(self) -> dict[str, Any]:
+            return dict(self)
+
+    monkeypatch.setattr(sys, "modules", Modules(sys.modules))
+    _litellm_copies._rename(object(), object())
 
 
 def test_beneath_a_later_patch_it_passes_through(
