@@ -16,7 +16,7 @@ from body_guard import _reporting
 from body_guard._audit import ENCODING_ERRORS, audited, note
 from body_guard._request import EXTENSION
 from body_guard.core.encode import encode
-from body_guard.core.errors import BodyLimitError
+from body_guard.core.errors import BodyError, BodyLimitError
 from body_guard.core.report import CLEAN, Finding, Report, stamp
 from body_guard.core.sanitizer import sanitizer_for
 
@@ -109,7 +109,12 @@ def _passed(policy: Policy, encoder: Encoder, value: object) -> tuple[bytes, Rep
     if encoder.style is None:
         return b"", CLEAN
     sanitizer, asks = sanitizer_for(policy), encoder.convert is not None
-    return sanitizer.encode_as(value, encoder.style, asks=asks) or (b"", CLEAN)
+    try:
+        return sanitizer.encode_as(value, encoder.style, asks=asks) or (b"", CLEAN)
+    except BodyError:
+        if policy.mode != "audit":
+            raise
+    return b"", CLEAN  # an audit writes the body as it is, and reports this then
 
 
 def _audited(guard: Guard, encoder: Encoder, value: object, where: Where) -> str | bytes:

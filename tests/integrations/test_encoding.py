@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from body_guard import GuardError, Policy, Sanitizer
+import body_guard
+from body_guard import BodyRejectedError, GuardError, Policy, Sanitizer
 from body_guard._guard import Guard
 from body_guard.core.encode import HTTPX, JSON_DUMPS
 from body_guard.integrations import _encoding
@@ -60,3 +61,19 @@ def test_a_policy_with_an_encoders_function_is_made_once() -> None:
     for _ in range(200):
         _encoding._converting(policy, lambda value: value)
     assert len(_encoding._policies) <= 64
+
+
+def test_an_audit_refuses_nothing() -> None:
+    """What a look at the whole body would refuse is written as it is, and reported."""
+    guard = Guard(httpx, Policy(stringified="reject", mode="audit"))
+    value = {"a": "<object object at 0x7f2d3c>"}
+    with body_guard.collect() as reports:
+        assert encoded(guard, Encoder(json.dumps, JSON_DUMPS), value) == json.dumps(value)
+    assert {report.mode for report in reports} <= {"audit"}
+
+
+def test_what_is_refused_is_refused_here() -> None:
+    """The look at the whole body comes behind the compiled pass, and its refusal goes through."""
+    guard = Guard(httpx, Policy(stringified="reject"))
+    with pytest.raises(BodyRejectedError, match="rule stringified"):
+        encoded(guard, Encoder(json.dumps, JSON_DUMPS), {"a": "<object object at 0x7f2d3c>"})
