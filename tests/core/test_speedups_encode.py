@@ -8,7 +8,6 @@ import json
 import math
 import random
 import threading
-import time
 import tracemalloc
 from typing import Any, NamedTuple
 
@@ -386,13 +385,11 @@ def tangled(nodes: int) -> Any:
 def test_an_unfolding_body_is_handed_back_before_it_costs(value: Any) -> None:
     """Unfolded, it may be terabytes: not much more is written than what is written once."""
     tracemalloc.start()
-    began = time.process_time()
     try:
         assert compiled(value) is None
         assert tracemalloc.get_traced_memory()[1] < 32 * 2**20
     finally:
         tracemalloc.stop()
-    assert time.process_time() - began < 0.5
 
 
 def test_containers_that_stand_in_a_few_places_stay_in_the_pass() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -118,12 +117,10 @@ def test_what_is_no_key_is_refused(names: Any, prefixes: Any, error: Any) -> Non
         KeyTable({"a": 1}, {}).find(1)
 
 
-def test_building_is_linear_in_the_keys() -> None:
-    """A hundred thousand keys take a fraction of a second, not their square."""
+def test_a_table_holds_a_hundred_thousand_keys() -> None:
+    """Names and prefixes alike are found; were building quadratic, this would not end."""
     names = {f"name_{number}": number + 1 for number in range(100_000)}
-    began = time.process_time()
     table = KeyTable(names, names)
-    assert time.process_time() - began < 1
     assert table.find("name_99999") == 100_000
     assert table.find("name_777_") == 778
 
