@@ -37,24 +37,31 @@ WITHOUT_COMPILER = "3.12"
 #: What runs on every Python; the rest runs on this one.
 CORE_AND_DOORS = (
     "tests/core",
+    "tests/builtin_rules",
+    "tests/formats",
+    "tests/test_sanitizer.py",
+    "tests/test_policy.py",
+    "tests/test_scoped.py",
+    "tests/test_limits.py",
+    "tests/test_bounds.py",
+    "tests/test_recorded.py",
+    "tests/test_jsontestsuite.py",
     "tests/cli",
-    "tests/test_doors.py",
-    "tests/test_install.py",
-    "tests/test_streams.py",
-    "tests/test_swap.py",
-    "tests/test_wire.py",
+    "tests/http",
+    "tests/patches/test_process.py",
+    "tests/patches/test_clients.py",
 )
 #: What a release of another library may break.
 STANDS_ON_OTHERS = (
     "tests/integrations",
-    "tests/core/test_presets_installed.py",
-    "tests/test_doors.py",
+    "tests/builtin_rules/test_presets_installed.py",
+    "tests/http/test_doors.py",
     "tests/test_httpx2.py",
-    "tests/test_install.py",
-    "tests/test_schemas.py",
-    "tests/test_sdks.py",
-    "tests/test_swap.py",
-    "tests/test_wire.py",
+    "tests/patches/test_process.py",
+    "tests/builtin_rules/test_schema_update.py",
+    "tests/integrations/test_sdks.py",
+    "tests/patches/test_clients.py",
+    "tests/http/test_wire.py",
 )
 WATCHED = ("anthropic", "httpx2", "litellm", "openai", "pydantic", "sentry-sdk")
 #: CI kills what runs for 90 minutes, and a summary with it.

@@ -11,8 +11,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from body_guard._reporting import Counts, collect, counts, report_of
-from body_guard._swap import guard, unguard
+from body_guard.builtin_rules.catalog import presets
 from body_guard.core import accelerator
 from body_guard.core.errors import (
     BodyError,
@@ -23,24 +22,25 @@ from body_guard.core.errors import (
     PolicyError,
     SignedBodyError,
 )
-from body_guard.core.policy import Policy
-from body_guard.core.presets import presets
 from body_guard.core.report import Finding, Report
 from body_guard.core.rules import Rule
-from body_guard.core.sanitizer import Sanitizer, sanitize, sanitize_bytes
+from body_guard.http.reporting import Counts, collect, counts, report_of
+from body_guard.patches.clients import guard, unguard
+from body_guard.policy import Policy
+from body_guard.sanitizer import Sanitizer, sanitize, sanitize_bytes
 
 if os.environ.get("BODY_GUARD_PURE") == "1":
     accelerator.use_plain("BODY_GUARD_PURE=1")
 
 if TYPE_CHECKING:
     from body_guard import convert
-    from body_guard._install import coverage, install, uninstall
     from body_guard.httpx import (
         GuardedAsyncClient,
         GuardedAsyncTransport,
         GuardedClient,
         GuardedTransport,
     )
+    from body_guard.patches.process import coverage, install, uninstall
 
 __all__ = [
     "BodyError",
@@ -81,9 +81,9 @@ _LAZY = {
     "GuardedAsyncTransport": "body_guard.httpx",
     "GuardedClient": "body_guard.httpx",
     "GuardedTransport": "body_guard.httpx",
-    "coverage": "body_guard._install",
-    "install": "body_guard._install",
-    "uninstall": "body_guard._install",
+    "coverage": "body_guard.patches.process",
+    "install": "body_guard.patches.process",
+    "uninstall": "body_guard.patches.process",
 }
 
 

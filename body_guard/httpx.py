@@ -1,4 +1,4 @@
-"""The guarded classes of httpx; the code they share with httpx2 is in `body_guard._doors`."""
+"""The guarded classes of httpx; the code they share with httpx2 is in `body_guard.http.doors`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import httpx
 
-from body_guard._doors import (
+from body_guard.http.doors import (
     AsyncClientDoor,
     AsyncTransportDoor,
     PolicyOption,
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     )
     from typing_extensions import Unpack
 
-    from body_guard._request import Library
-    from body_guard.core.policy import Policy
+    from body_guard.http.outgoing import Library
+    from body_guard.policy import Policy
 
     class _Options(TypedDict, total=False):
         """What httpx.Client and httpx.AsyncClient both take (httpx 0.28)."""

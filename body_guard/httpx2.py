@@ -1,4 +1,4 @@
-"""The guarded classes of httpx2; the code they share with httpx is in `body_guard._doors`.
+"""The guarded classes of httpx2; the code they share with httpx is in `body_guard.http.doors`.
 
 `GuardedClient.sse` and the request that opens a WebSocket are judged as every request is; the
 frames of a WebSocket are no bodies, and go by.
@@ -19,7 +19,7 @@ except ModuleNotFoundError as error:
         name="httpx2",
     ) from None
 
-from body_guard._doors import (
+from body_guard.http.doors import (
     AsyncClientDoor,
     AsyncTransportDoor,
     PolicyOption,
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     )
     from typing_extensions import Unpack
 
-    from body_guard._request import Library
-    from body_guard.core.policy import Policy
+    from body_guard.http.outgoing import Library
+    from body_guard.policy import Policy
 
     class _Options(TypedDict, total=False):
         """What httpx2.Client and httpx2.AsyncClient both take (httpx2 2.16)."""

@@ -6,12 +6,12 @@ import re
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from typing import TYPE_CHECKING, Final
 
-from body_guard._sdks import SDKS
+from body_guard.integrations.sdks import SDKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from body_guard._sdks import SDK
+    from body_guard.integrations.sdks import SDK
 
 __all__ = ["CAPTION", "HEADS", "families", "rows"]
 

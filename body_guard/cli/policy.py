@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from body_guard.builtin_rules.catalog import SENTRY
+from body_guard.builtin_rules.schema import schema_of
 from body_guard.core.errors import PolicyError
-from body_guard.core.policy import Policy
-from body_guard.core.presets import SENTRY
 from body_guard.core.rules import Matcher
-from body_guard.core.schema import schema_of
 from body_guard.core.scopes import parts
+from body_guard.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

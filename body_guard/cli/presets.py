@@ -8,9 +8,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from body_guard.builtin_rules.catalog import SENTRY, preset
+from body_guard.builtin_rules.preset_tables import PRESETS
 from body_guard.core.errors import PolicyError
-from body_guard.core.preset_tables import PRESETS
-from body_guard.core.presets import SENTRY, preset
 
 if TYPE_CHECKING:
     from body_guard.core.rules import Rule

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from body_guard.core import plain_scan
 
 if TYPE_CHECKING:
-    from body_guard.core.encode_notes import CompiledEncoder
     from body_guard.core.rules import Matcher
 
 __all__ = ["described", "encoder", "is_compiled", "scan", "use_plain"]
 
 _speedups: Any
 try:
+    # Both now: a signal handler that sends would find a module half imported later.
     from body_guard.core import _speedups
+    from body_guard.core.encode_notes import CompiledEncoder
 except ImportError:
     _speedups = None
 
@@ -53,8 +54,6 @@ def encoder(matcher: Matcher, *, asks: bool) -> CompiledEncoder:
         matcher: The rules.
         asks: As of `CompiledEncoder`.
     """
-    from body_guard.core.encode_notes import CompiledEncoder  # it stands on the compiled module
-
     return CompiledEncoder(matcher, asks=asks)
 
 

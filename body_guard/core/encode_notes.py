@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from body_guard.core import _speedups
 from body_guard.core.encode import HTTPX
-from body_guard.core.plaindata import HINT, is_plain_data
+from body_guard.core.plain_data import HINT, is_plain_data
 from body_guard.core.report import CLEAN, Listing, Report, segment
 from body_guard.core.typenames import package, qualified_name
 

@@ -6,7 +6,7 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from body_guard.core.spelling import unescape
+from body_guard.core.json_text import unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

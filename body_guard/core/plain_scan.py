@@ -6,7 +6,7 @@ import re
 from array import array
 from typing import TYPE_CHECKING, Any, Final
 
-from body_guard.core.spelling import unescape
+from body_guard.core.json_text import unescape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

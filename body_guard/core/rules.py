@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar, get_args
 
+from body_guard.builtin_rules.zones import MEMBERS, ZONES
 from body_guard.core.errors import PolicyError
 from body_guard.core.key_index import KeyIndex
 from body_guard.core.replacement import spelled
 from body_guard.core.scopes import ANYWHERE, Places, parsed, parts
 from body_guard.core.typenames import lineage, qualified_name
-from body_guard.core.zones import MEMBERS, ZONES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -89,7 +89,7 @@ class Rule:
             A body is one JSON text: a line of JSON Lines, a JSON part of a multipart body.
         exceptions: Pointer globs of members that stay: ``**/_meta``. The rule goes on below them.
         protect: Whether to stay out of the zones where any name may be an application's own: the
-            properties of a JSON Schema, the arguments of a tool call (`body_guard.core.zones`).
+            properties of a JSON Schema, the arguments of a tool call.
         replacement: For ``replace``, which needs one: a string, number, boolean or None, which is
             null. A member that has it already is not found again.
         owner: The distribution that puts such a thing into bodies.

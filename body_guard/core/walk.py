@@ -19,18 +19,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from body_guard.core.errors import BodyLimitError
-from body_guard.core.plaindata import HINT, is_plain_data
+from body_guard.core.json_text import digits_of, encodable, made_sound, member_name, plain_key
+from body_guard.core.plain_data import HINT, is_plain_data
 from body_guard.core.replacement import spelled
 from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
 from body_guard.core.rules import STARTS
-from body_guard.core.spelling import digits_of, encodable, made_sound, member_name, plain_key
 from body_guard.core.typenames import class_attribute, package, qualified_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from body_guard.core.policy import Policy
     from body_guard.core.rules import Matcher, Placed, Rule
+    from body_guard.policy import Policy
 
 __all__ = ["Walked", "walk"]
 

@@ -13,15 +13,15 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import httpx
 
-from body_guard._doors import ClientDoor
-from body_guard._locks import Lock
-from body_guard._swap import hold, release
+from body_guard.http.doors import ClientDoor
 from body_guard.integrations._stainless import guard_of
+from body_guard.patches.clients import hold, release
+from body_guard.patches.locks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from body_guard._patch import Current
+    from body_guard.patches.patch import Current
 
 __all__ = ["ClientNet"]
 

@@ -11,17 +11,17 @@ import sys
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final
 
-from body_guard._audit import note
-from body_guard._patch import Hook, Patch
 from body_guard.core.errors import BodyLimitError
 from body_guard.core.report import Finding, Report
-from body_guard.integrations._encoding import prepared
+from body_guard.http.auditing import note
 from body_guard.integrations._litellm_hosts import host_of_frame
+from body_guard.integrations.encoding import prepared
+from body_guard.patches.patch import Hook, Patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from body_guard._patch import Current
+    from body_guard.patches.patch import Current
 
 __all__ = ["CopyPatch"]
 

@@ -7,23 +7,23 @@ import sys
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final
 
-from body_guard._audit import noted
-from body_guard._guard import Guard
-from body_guard._patch import Hook
 from body_guard.core.encode import JSON_DUMPS, Style
 from body_guard.core.errors import BodyError
+from body_guard.http.auditing import noted
+from body_guard.http.request_guard import Guard
 from body_guard.integrations import _litellm_rust, openai
-from body_guard.integrations._encoding import Encoder, encoded, prepared
 from body_guard.integrations._litellm_hosts import host_of_frame, host_of_url
 from body_guard.integrations._parts import policy_for
 from body_guard.integrations._stainless import text_of
+from body_guard.integrations.encoding import Encoder, encoded, prepared
+from body_guard.patches.patch import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from body_guard._patch import Current
-    from body_guard.integrations._encoding import Where
     from body_guard.integrations._litellm_clients import ClientNet
+    from body_guard.integrations.encoding import Where
+    from body_guard.patches.patch import Current
 
 __all__ = ["BODY_MODULES", "hooks"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from body_guard._request import destination
+from body_guard.http.outgoing import destination
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,23 +23,23 @@ from typing import TYPE_CHECKING, Any, Final
 import litellm
 from litellm.integrations.custom_logger import CustomLogger
 
-from body_guard import _reporting
-from body_guard._audit import ENCODING_ERRORS
-from body_guard._guard import Guard
-from body_guard._locks import Lock
-from body_guard._patch import Door, Hook
 from body_guard.core.encode import encode
 from body_guard.core.errors import BodyGuardError
-from body_guard.integrations._encoding import prepared
+from body_guard.http import reporting
+from body_guard.http.auditing import ENCODING_ERRORS
+from body_guard.http.request_guard import Guard
 from body_guard.integrations._litellm_hosts import host_of_url
 from body_guard.integrations._parts import policy_for
+from body_guard.integrations.encoding import prepared
+from body_guard.patches.locks import Lock
+from body_guard.patches.patch import Door, Hook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import FrameType
 
-    from body_guard._patch import Current
-    from body_guard.integrations._encoding import Where
+    from body_guard.integrations.encoding import Where
+    from body_guard.patches.patch import Current
 
 __all__ = ["LastCallback", "bridge", "hooks", "routes", "spoken"]
 
@@ -199,7 +199,7 @@ def _judge(guard: Guard, shown: Mapping[str, Any]) -> None:
     if cleaned is not body:
         body.clear()
         body.update(cleaned)
-    _reporting.deliver(report, guard.policy_for(None, host), host)
+    reporting.deliver(report, guard.policy_for(None, host), host)
 
 
 class LastCallback(CustomLogger):  # type: ignore[misc]  # litellm is Any to mypy
@@ -253,7 +253,7 @@ class LastCallback(CustomLogger):  # type: ignore[misc]  # litellm is Any to myp
             shown["complete_input_dict"].clear()
             if not isinstance(error, BodyGuardError):
                 raise
-            _reporting.tell_emptied(error, host_of_url(shown.get("api_base")))
+            reporting.tell_emptied(error, host_of_url(shown.get("api_base")))
 
     def _stay_last(self) -> None:
         """Go behind the callbacks that were added since the last call."""

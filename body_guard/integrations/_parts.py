@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from body_guard.core.policy import Policy
+    from body_guard.policy import Policy
 
 __all__ = ["policy_for"]
 

@@ -21,24 +21,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
-from body_guard._audit import ENCODING_ERRORS, note
-from body_guard._doors import found_above, known_above
-from body_guard._guard import Guard
-from body_guard._patch import Hook
-from body_guard._reporting import deliver
-from body_guard._request import destination
-from body_guard._swap import library_of
 from body_guard.core.encode import HTTPX
 from body_guard.core.report import CLEAN
-from body_guard.integrations._encoding import Encoder, encoded, nowhere, pending, prepared
+from body_guard.http.auditing import ENCODING_ERRORS, note
+from body_guard.http.doors import found_above, known_above
+from body_guard.http.outgoing import destination
+from body_guard.http.reporting import deliver
+from body_guard.http.request_guard import Guard
+from body_guard.integrations.encoding import Encoder, encoded, nowhere, pending, prepared
+from body_guard.patches.clients import library_of
+from body_guard.patches.patch import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from body_guard._patch import Current
     from body_guard.core.encode import Style
     from body_guard.core.report import Report
-    from body_guard.integrations._encoding import Where
+    from body_guard.integrations.encoding import Where
+    from body_guard.patches.patch import Current
 
     Convert = Callable[[Any], object]
 

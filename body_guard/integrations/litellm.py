@@ -24,14 +24,14 @@ import importlib.metadata
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from body_guard._locks import Lock
-from body_guard._patch import Coverage, Door, Patch
+from body_guard.patches.locks import Lock
+from body_guard.patches.patch import Coverage, Door, Patch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from body_guard._guard import Guard
-    from body_guard.core.policy import Policy
+    from body_guard.http.request_guard import Guard
+    from body_guard.policy import Policy
 
 __all__ = ["Coverage", "Door", "coverage", "install", "uninstall"]
 
@@ -98,7 +98,7 @@ def install(policy: Policy | None = None) -> None:
         raise ImportError("litellm is not installed: pip install 'body-guard[litellm]'") from None
     import httpx
 
-    from body_guard._guard import Guard
+    from body_guard.http.request_guard import Guard
 
     guard = Guard(httpx, policy)
     with _installation.lock:

@@ -15,8 +15,8 @@ from importlib import import_module
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from body_guard._locks import Lock
-from body_guard._reporting import log
+from body_guard.http.reporting import log
+from body_guard.patches.locks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

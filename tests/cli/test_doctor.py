@@ -16,12 +16,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 import body_guard
-from body_guard import _patch
 from body_guard.cli import doctor
 from body_guard.cli.commands import group
 from body_guard.core import accelerator
 from body_guard.integrations import litellm as integration
 from body_guard.integrations import sentry
+from body_guard.patches import patch
 
 ROOT = Path(body_guard.__file__).parents[1]
 
@@ -144,14 +144,14 @@ def test_a_module_that_cannot_be_imported(
     monkeypatch: pytest.MonkeyPatch, error: type[ImportError], code: int, named: list[str]
 ) -> None:
     """A module that is not there is no door; one that breaks is a door that is not hooked."""
-    real = _patch.import_module
+    real = patch.import_module
 
     def import_module(name: str) -> Any:
         if name == AIOHTTP:
             raise error(name)
         return real(name)
 
-    monkeypatch.setattr(_patch, "import_module", import_module)
+    monkeypatch.setattr(patch, "import_module", import_module)
     result = run()
     assert result.exit_code == code
     why = f"cannot be imported: {error.__name__}"

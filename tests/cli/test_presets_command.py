@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner, Result
 
+from body_guard.builtin_rules.preset_tables import PRESETS
 from body_guard.cli.commands import group
-from body_guard.core.preset_tables import PRESETS
 
 
 def run(*arguments: str) -> Result:

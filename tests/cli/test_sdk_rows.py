@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from body_guard._sdks import SDKS
 from body_guard.cli import _sdks
 from body_guard.cli.commands import group
+from body_guard.integrations.sdks import SDKS
 
 #: Requirements as these releases name them, and what they take.
 RELEASES: list[tuple[str, str, list[str], list[str], tuple[str, ...]]] = [

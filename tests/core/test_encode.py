@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 
-from body_guard import BodyLimitError, Policy, Sanitizer
-from body_guard.core import sanitizer
+from body_guard import BodyLimitError, Policy, Sanitizer, sanitizer
 from body_guard.core.encode import DEEPEST, encode
 
 from strategies import clean

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from body_guard import BodyLimitError, Policy, Report, Rule, presets
+from body_guard.builtin_rules.preset_tables import PRESETS
 from body_guard.core.encode import DEEPEST
-from body_guard.core.preset_tables import PRESETS
+from body_guard.core.json_text import made_sound
 from body_guard.core.rules import Matcher
 from body_guard.core.scopes import ANYWHERE, parsed
-from body_guard.core.spelling import made_sound
 from body_guard.core.walk import walk
 
 from hostile import HOSTILE, Span, hostile_class, hostile_key

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from body_guard._sdks import SDK, SDKS, http_clients
+from body_guard.integrations.sdks import SDK, SDKS, http_clients
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
 

@@ -13,10 +13,10 @@ from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 
 import body_guard
 from body_guard import Policy, Rule
-from body_guard._guard import Guard
 from body_guard.core.encode import JSON_DUMPS
+from body_guard.http.request_guard import Guard
 from body_guard.integrations import litellm as integration
-from body_guard.integrations._encoding import Encoder, encoded, prepared
+from body_guard.integrations.encoding import Encoder, encoded, prepared
 
 from doors import Wire
 from llm_fixtures import *  # noqa: F403 - pytest finds fixtures by name in the module

@@ -10,11 +10,11 @@ import pytest
 
 import body_guard
 from body_guard import BodyRejectedError, GuardError, Policy, Sanitizer
-from body_guard._guard import Guard
 from body_guard.core.encode import HTTPX, JSON_DUMPS
-from body_guard.integrations import _encoding
-from body_guard.integrations._encoding import Encoder, encoded
+from body_guard.http.request_guard import Guard
+from body_guard.integrations import encoding
 from body_guard.integrations._stainless import _style_of
+from body_guard.integrations.encoding import Encoder, encoded
 
 
 def compact(value: Any) -> bytes:
@@ -55,12 +55,12 @@ def test_a_guard_that_fails(on_error: Any, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_policy_with_an_encoders_function_is_made_once() -> None:
     """And not for each body; of functions that never come again, a bounded number is kept."""
     policy = Policy()
-    made = _encoding._converting(policy, str)
-    assert _encoding._converting(policy, str) is made
+    made = encoding._converting(policy, str)
+    assert encoding._converting(policy, str) is made
     assert made.convert is str
     for _ in range(200):
-        _encoding._converting(policy, lambda value: value)
-    assert len(_encoding._policies) <= 64
+        encoding._converting(policy, lambda value: value)
+    assert len(encoding._policies) <= 64
 
 
 def test_an_audit_refuses_nothing() -> None:

@@ -15,13 +15,13 @@ import litellm
 import pytest
 
 from body_guard import BodyLimitError
-from body_guard._guard import Guard
-from body_guard._patch import Patch
+from body_guard.http.request_guard import Guard
 from body_guard.integrations import _stainless
 from body_guard.integrations import litellm as integration
-from body_guard.integrations._encoding import Encoder, encoded, nowhere
 from body_guard.integrations._litellm_clients import ClientNet
 from body_guard.integrations._litellm_hooks import hooks
+from body_guard.integrations.encoding import Encoder, encoded, nowhere
+from body_guard.patches.patch import Patch
 
 from llm_fixtures import *  # noqa: F403 - pytest finds fixtures by name in the module
 

@@ -10,7 +10,7 @@ import pytest
 
 import body_guard.integrations.litellm
 from body_guard import Policy, presets
-from body_guard.core.preset_tables import PRESETS
+from body_guard.builtin_rules.preset_tables import PRESETS
 
 pytest.importorskip("litellm", exc_type=ImportError)
 

@@ -15,10 +15,10 @@ import pytest
 
 import body_guard
 from body_guard import BodyRejectedError, Policy, Rule
-from body_guard._guard import Guard
-from body_guard._patch import Patch
+from body_guard.http.request_guard import Guard
 from body_guard.integrations._stainless import convert_of, guard_of
 from body_guard.integrations.openai import HOOKS
+from body_guard.patches.patch import Patch
 
 from doors import Wire
 

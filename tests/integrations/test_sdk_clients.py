@@ -21,8 +21,8 @@ import pytest
 
 import body_guard
 from body_guard import BodyRejectedError, Policy, Rule
-from body_guard._doors import ClientDoor
-from body_guard._sdks import SDKS, http_clients
+from body_guard.http.doors import ClientDoor
+from body_guard.integrations.sdks import SDKS, http_clients
 
 from llm_provider import LLMProvider, llm_provider
 from sdk_rows import CANDIDATES, MESSAGES, ROWS, Row, Steps

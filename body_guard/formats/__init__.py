@@ -1,0 +1,1 @@
+"""What a body is written in: content types, text encodings, forms, multipart, compression."""

@@ -1,0 +1,206 @@
+"""Forms: the forbidden pairs of urlencoded ones, and the parts of multipart ones.
+
+Pieces are cut out of the bytes as they are; nothing is parsed and written again. To a rule with a
+scope the form is an object: its pairs and its parts stand at the root.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from body_guard.core.replacement import spelled
+from body_guard.core.report import Listing, Report, segment
+from body_guard.core.splice import Spliced
+from body_guard.formats.compression import codings_of
+from body_guard.formats.content_type import is_text, parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from body_guard.core.rules import Matcher, Rule
+
+__all__ = ["sanitize_form", "sanitize_multipart"]
+
+_brackets: Final = re.compile(r"[^\[\]]+").findall
+_LINE: Final = re.IGNORECASE | re.MULTILINE
+_DISPOSITION: Final = re.compile(rb"^content-disposition[ \t]*:[ \t]*([^\r\n]*)", _LINE)
+_TYPE: Final = re.compile(rb"^content-type[ \t]*:[ \t]*([^\r\n]*)", _LINE)
+_CODING: Final = re.compile(rb"^content-encoding[ \t]*:[ \t]*([^\r\n]*)", _LINE)
+_TRANSFER: Final = re.compile(rb"^content-transfer-encoding[ \t]*:[ \t]*([^\r\n]*)", _LINE)
+#: RFC 822, section 3.1.1: what begins with a space goes on with the line before it.
+_FOLD: Final = re.compile(rb"\r\n(?=[ \t])")
+_LENGTH: Final = re.compile(rb"^(content-length[ \t]*:[ \t]*)[0-9]+", _LINE)
+
+
+def sanitize_form(content: bytes, matcher: Matcher) -> Spliced:
+    """Cut pairs with a forbidden key out of an ``application/x-www-form-urlencoded`` body.
+
+    Args:
+        content: The body. In ``a[b]=1``, both ``a`` and ``b`` are keys.
+        matcher: The rules.
+
+    Returns:
+        What is left of the body, less each such pair and one ``&``.
+    """
+    __tracebackhide__ = True
+    from urllib.parse import quote_plus, unquote_plus  # slow to import, and seldom needed
+
+    found = _Found()
+    kept = []
+    for pair in content.split(b"&"):
+        raw, _, value = pair.partition(b"=")
+        keys = _brackets(unquote_plus(raw.decode("latin-1"), errors="replace"))
+        rule, depth = _judged(keys, matcher, found)
+        if rule is None:
+            kept.append(pair)
+        elif rule.action == "replace":
+            text = unquote_plus(value.decode("latin-1"), errors="replace")
+            put = found.replacement(keys, depth, rule, text)
+            if put != text:
+                if depth < len(keys):
+                    raw = quote_plus(
+                        keys[0] + "".join(f"[{key}]" for key in keys[1:depth])
+                    ).encode()
+                pair = raw + b"=" + quote_plus(put).encode()
+            kept.append(pair)
+        else:
+            found.add(keys, depth, rule)
+    report = found.report()
+    return Spliced(b"&".join(kept) if report.changed else content, report, found.rejected)
+
+
+def sanitize_multipart(
+    content: bytes,
+    content_type: str,
+    matcher: Matcher,
+    sanitize: Callable[[bytes, str, str], tuple[bytes, Report]],
+) -> Spliced | None:
+    """Cut what may not leave out of a multipart body.
+
+    Args:
+        content: The body.
+        content_type: The value of its Content-Type header.
+        matcher: The rules, for the names of parts.
+        sanitize: What to do with the body of a part, its Content-Type and its codings. A part of
+            plain text is a value, and is left.
+
+    Returns:
+        What is left of the body, less each part with a forbidden name, the other parts sanitized.
+        None when it has no boundary, or none that occurs.
+    """
+    __tracebackhide__ = True
+    boundary = parameter(content_type, "boundary")
+    if not boundary:
+        return None
+    delimiter = b"--" + boundary.encode("latin-1", "replace")
+    # RFC 2046, section 5.1.1: a delimiter stands at the beginning of a line.
+    pieces = re.split(rb"(?:\A|(?<=\r\n))" + re.escape(delimiter) + rb"(?=[ \t]*\r\n|--)", content)
+    if len(pieces) < 2:
+        return None
+    found = _Found()
+    kept = [pieces[0]]
+    for index, piece in enumerate(pieces[1:]):
+        head, blank, body = piece.partition(b"\r\n\r\n")
+        if piece.startswith(b"--"):  # the last delimiter, and what nobody reads behind it
+            kept.append(piece)
+            continue
+        fields = _FOLD.sub(b"", head)
+        name = _name(fields, index)
+        rule, _ = _judged([name], matcher, found)
+        if rule is not None:
+            if rule.action == "replace":
+                ending = b"\r\n" if body.endswith(b"\r\n") else b""
+                text = body.removesuffix(b"\r\n").decode("utf-8", "replace")
+                put = found.replacement([name], 1, rule, text).encode()
+                head = _LENGTH.sub(rb"\g<1>%d" % len(put), head)
+                kept.append(head + b"\r\n\r\n" + put + ending)
+            else:
+                found.add([name], 1, rule)
+            continue
+        media_type, codings = _field(_TYPE, fields), _codings(fields)
+        if blank and (codings or not is_text(media_type)):
+            inner, ending = body.removesuffix(b"\r\n"), b"\r\n" if body.endswith(b"\r\n") else b""
+            clean, told = sanitize(inner, media_type, codings)
+            if told.changed:
+                head = _LENGTH.sub(rb"\g<1>%d" % len(clean), head)
+                piece = head + blank + clean + ending
+            found.adopt(segment(name), told)
+        kept.append(piece)
+    report = found.report()
+    body = delimiter.join(kept) if report.changed else content
+    return Spliced(body, report, found.rejected)
+
+
+def _judged(keys: list[str], matcher: Matcher, found: _Found) -> tuple[Rule | None, int]:
+    """Return the rule that changes what a path of keys leads to, and how many keys it took."""
+    places = matcher.places
+    container, member = places.around, places.start
+    for depth, key in enumerate(keys, 1):
+        container, member = member, places.below(member, key)
+        rule = matcher.first(key, container, member)
+        if rule is not None:
+            if rule.action != "report":
+                return rule, depth
+            found.add(keys, depth, rule)
+    return None, 0
+
+
+def _field(pattern: re.Pattern[bytes], head: bytes) -> str:
+    found: Any = pattern.search(head)
+    return "" if found is None else found[1].decode("utf-8", "replace")
+
+
+def _codings(head: bytes) -> str:
+    """Return what was done to the body of a part: a transfer encoding is one more coding."""
+    both = f"{_field(_CODING, head)},{_field(_TRANSFER, head)}"
+    return ",".join(codings_of(both))
+
+
+def _name(head: bytes, index: int) -> str:
+    return parameter(_field(_DISPOSITION, head), "name") or str(index)
+
+
+class _Found:
+    """The forbidden pairs or parts of one body."""
+
+    def __init__(self) -> None:
+        self.rejected = False
+        self._places = 0
+        self._changed = False
+        self._why_not_judged = ""
+        self._listing = Listing()
+
+    def add(self, keys: list[str], depth: int, rule: Rule) -> None:
+        self._places += 1
+        self.rejected |= rule.action == "reject"
+        self._changed |= rule.action != "report"
+        if self._listing.takes(rule.action):
+            tokens = [segment(key) for key in keys[: self._listing.wants(depth)][:depth]]
+            self._listing.add(tokens, rule.name, rule.action, "", rule.owner, levels=depth)
+
+    def adopt(self, token: str, report: Report) -> None:
+        """Take over what was found in a part, below its name."""
+        self._places += len(report.findings) + report.omitted
+        self._changed |= report.changed
+        self._why_not_judged = self._why_not_judged or report.why_not_judged
+        for finding in report.findings:
+            if self._listing.full:
+                break
+            _, rule, action, kind, owner, hint = dataclasses.astuple(finding)
+            tokens = [token, *finding.path.split("/")[1:]]
+            self._listing.add(tokens, rule, action, kind, owner, hint)
+
+    def replacement(self, keys: list[str], depth: int, rule: Rule, text: str) -> str:
+        """Return the text that replaces another one."""
+        given = rule.replacement
+        put = given if isinstance(given, str) else (spelled(given) or b"").decode()
+        if put != text:
+            self.add(keys, depth, rule)
+        return put
+
+    def report(self) -> Report:
+        findings = tuple(self._listing.findings)
+        why = self._why_not_judged
+        return Report(findings, self._changed, not why, why, self._places - len(findings))

@@ -1,0 +1,73 @@
+"""JSON text as values, for a look that has to see all of it; nothing is written from these."""
+
+from __future__ import annotations
+
+import json
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final
+
+from body_guard.core.encode import DEEPEST
+from body_guard.core.json_text import member_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Members", "members", "parsed"]
+
+#: Brackets as steps down and up, in signed bytes; and what is none.
+_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_STEPS: Final = bytes({*range(256)} - {*b"[{]}"})
+
+
+class Members:
+    """A JSON object with all its members: of two of one name, a dict keeps only the last."""
+
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.pairs = pairs
+
+
+def members(value: object) -> Iterable[tuple[str, Any]]:
+    """Return the members of an object, by the names that json writes; of what is none, nothing."""
+    if type(value) is Members:
+        return value.pairs
+    if issubclass(type(value), dict):
+        # A copy: another thread may be adding.
+        pairs: Iterable[tuple[Any, Any]] = dict.copy(value).items()  # type: ignore[arg-type]
+        named = ((key if type(key) is str else member_name(key), item) for key, item in pairs)
+        return [(name, item) for name, item in named if name is not None]
+    return ()
+
+
+def parsed(text: bytes) -> object:
+    """Parse JSON text, its numbers left out.
+
+    Args:
+        text: JSON in UTF-8, without a byte order mark.
+
+    Returns:
+        Lists, strings, None and `Members`.
+
+    Raises:
+        ValueError: It is no JSON. The error holds the text: let it go no further.
+        RecursionError: It is nested too deeply.
+    """
+    __tracebackhide__ = True
+    decoded = text.decode("utf-8", "replace")
+    # With a raised recursion limit json runs off the end of the stack, and the process dies.
+    if text.count(b"[") + text.count(b"{") > DEEPEST and _levels(text) > DEEPEST:
+        raise RecursionError
+    # A number may have more digits than int() takes; what it is does not matter here.
+    return json.loads(decoded, object_pairs_hook=Members, parse_int=_nothing, parse_float=_nothing)
+
+
+def _levels(text: bytes) -> int:
+    """Return how deep JSON text goes down; of what is no JSON, as far as it is, at least."""
+    outside = text.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
+    steps = b"".join(outside).translate(_STEPS, _NO_STEPS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0)
+
+
+def _nothing(_: str) -> None:
+    return None

@@ -1,0 +1,1 @@
+"""One outgoing request: look at its body, judge it, remember the verdict, repair it, report."""

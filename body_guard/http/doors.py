@@ -1,0 +1,324 @@
+"""The doors: what a guarded client and a guarded transport do, for any library, sync or async.
+
+Leaf classes in `body_guard.httpx` and `body_guard.httpx2` name the library; sync and async differ
+by ``await``. The guard stands on the class where `guard` swapped it in, so that an SDK's
+``self.__class__(...)`` stays guarded, and on the instance where it was given there.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from body_guard.core.report import CLEAN
+from body_guard.http.auditing import ENCODING_ERRORS, note
+from body_guard.http.outgoing import destination, json_is_used
+from body_guard.http.reporting import deliver
+from body_guard.http.request_guard import Guard
+from body_guard.http.sending import (
+    AsyncRequestHooks,
+    RequestHooks,
+    begin,
+    end,
+    judge_sent,
+    judge_sent_async,
+    stand_last,
+)
+from body_guard.sanitizer import sanitizer_for
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from body_guard.core.report import Report
+    from body_guard.http.outgoing import Library
+    from body_guard.http.request_guard import Host
+    from body_guard.policy import Policy
+
+__all__ = [
+    "ORIGINAL",
+    "AsyncClientDoor",
+    "AsyncTransportDoor",
+    "ClientDoor",
+    "PolicyOption",
+    "SyncClientDoor",
+    "SyncTransportDoor",
+    "build",
+    "found_above",
+    "is_guarded",
+    "known_above",
+]
+
+#: The attribute of a class that `guard` made: the class that it stands in for.
+ORIGINAL: Final = "_body_guard_original"
+
+#: What was found in the value that a request is being built of, before an SDK encoded it: who
+#: judges the request first tells it too, so that there is one report.
+found_above: Final[ContextVar[list[Report] | None]] = ContextVar("body_guard_above", default=None)
+
+
+def known_above(here: Report = CLEAN) -> Report:
+    """Take what was found above, if it has not been told, and add what was found here."""
+    found = found_above.get()
+    if not found:
+        return here
+    known = CLEAN
+    for each in found:  # the SDK's hook may have seen what its guarded client has seen
+        known += each.without(known)
+    found.clear()
+    return known + here
+
+
+def build(
+    guard: Guard,
+    client: Any,
+    original: Any,
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+    *,
+    is_librarys: bool,
+) -> Any:
+    """Build a request of what may leave, before anything signs it.
+
+    A function and not a method, since a method would have a name that a user's client could have.
+
+    Args:
+        guard: Judges it.
+        client: An httpx or httpx2 client.
+        original: The ``build_request`` to call, bound to it.
+        args: Of ``build_request``.
+        options: Of ``build_request``.
+        is_librarys: Whether `original` is the library's own, which takes bytes that the guard
+            encoded; a user's override gets the ``json=`` that it expects.
+
+    Returns:
+        The request.
+
+    Raises:
+        BodyError: The body may not leave.
+        GuardError: The guard failed.
+    """
+    __tracebackhide__ = True
+    if not json_is_used(options):
+        request = original(*args, **options)
+        known = known_above()
+        # A stream is for send, which may read it; unless there is something to tell.
+        guard.judge(request, known, streams=known is not CLEAN)
+        return request
+    value, extensions = options["json"], options.get("extensions")
+    policy = guard.policy_for(extensions) if extensions else guard.policy
+
+    def locate() -> str:
+        return destination(guard.library, client.base_url, args, options)
+
+    host: Host = locate  # to parse a URL costs more than to judge a small body
+    if policy.hosts or policy.mode == "audit":
+        host = located = locate()
+        policy = policy.for_host(located)
+        if policy.mode == "audit":
+            return _audit(guard, original, args, options, located)
+    if not is_librarys:
+        prepared = guard.prepare(value, extensions, host)
+        if prepared is None:
+            return original(*args, **options)
+        request = original(*args, **{**options, "json": prepared[0]})
+        guard.judge(request, known_above(prepared[1]))
+        return request
+    start = perf_counter()
+    encoded = guard.guarded(policy, host, start, sanitizer_for(policy).encode, value)
+    spent = perf_counter() - start
+    if encoded is None:
+        return original(*args, **options)
+    content, found = encoded
+    options.update(json=None, content=content)
+    request = original(*args, **options)
+    if "Content-Type" not in request.headers:
+        request.headers["Content-Type"] = "application/json"
+    guard.judge(request, known_above(found), encoded=(policy, content), spent=spent)
+    return request
+
+
+def _audit(
+    guard: Guard, original: Any, args: tuple[Any, ...], options: dict[str, Any], host: str
+) -> Any:
+    """Build a request as the library does, and report what would have been taken out of it."""
+    __tracebackhide__ = True
+    value, extensions = options["json"], options.get("extensions")
+    prepared = guard.prepare(value, extensions, host)
+    try:
+        request = original(*args, **options)
+    except ENCODING_ERRORS as error:
+        note(error, value)
+        if prepared is not None:
+            deliver(prepared[1], guard.policy_for(extensions, host), host)
+        raise
+    if prepared is not None:
+        guard.judge(request, known_above(prepared[1]))
+    return request
+
+
+class ClientDoor:
+    """Judges what a client builds, before anything signs it; the errors are the caller's own.
+
+    Stands in front of an HTTP library's client class, whose signatures are what type checkers see,
+    and, where `guard` put it there, in front of a user's: what it adds has names that nobody else
+    uses.
+    """
+
+    _body_guard_library: ClassVar[Library]
+    _body_guard_guard: Guard
+    _body_guard_hooks: ClassVar[type[RequestHooks]]
+
+    if not TYPE_CHECKING:
+
+        def __init_subclass__(cls, **options):
+            # A class that guard() makes is none that the user's own hook is to hear of.
+            if ORIGINAL not in vars(cls):
+                super().__init_subclass__(**options)
+
+        def build_request(self, *args, **options):
+            """Build a request as the library does, of what may leave."""
+            __tracebackhide__ = True
+            guard, original = self._body_guard_guard, super().build_request
+            plain = guard.library.Client.build_request
+            is_librarys = getattr(original, "__func__", None) is plain
+            return build(guard, self, original, args, options, is_librarys=is_librarys)
+
+        @property
+        def event_hooks(self):
+            """The client's own hooks; while it sends, ours comes last of those for requests."""
+            return super().event_hooks
+
+        @event_hooks.setter
+        def event_hooks(self, event_hooks):
+            super(ClientDoor, type(self)).event_hooks.__set__(self, event_hooks)
+            stand_last(self, self._body_guard_hooks)  # a hook or an auth flow may have set them
+
+
+def is_guarded(client: Any) -> bool:
+    """Check whether a client has a guard of its own, be it of another copy of this package."""
+    return hasattr(type(client), "_body_guard_library")
+
+
+class PolicyOption:
+    """The keyword ``policy=`` of a client class that is guarded as it is made."""
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, *args, policy=None, **options):
+            self._body_guard_guard = Guard(self._body_guard_library, policy)
+            super().__init__(*args, **options)
+
+
+class SyncClientDoor(ClientDoor):
+    """A guarded client."""
+
+    _body_guard_hooks = RequestHooks
+
+    if not TYPE_CHECKING:
+
+        def send(self, request, **options):
+            """Send a request, judged before auth, and again after it on each hop."""
+            __tracebackhide__ = True
+            send = super().send  # of the class of now: unguard() may come in between
+            guard = self._body_guard_guard
+            stand_last(self, RequestHooks)
+            judge_sent(guard, request)
+            token = begin(guard)
+            try:
+                return send(request, **options)
+            finally:
+                end(token)
+
+
+class AsyncClientDoor(ClientDoor):
+    """A guarded async client."""
+
+    _body_guard_hooks = AsyncRequestHooks
+
+    if not TYPE_CHECKING:
+
+        async def send(self, request, **options):
+            """Send a request, judged before auth, and again after it on each hop."""
+            __tracebackhide__ = True
+            send = super().send
+            guard = self._body_guard_guard
+            stand_last(self, AsyncRequestHooks)
+            await judge_sent_async(guard, request)
+            token = begin(guard)
+            try:
+                return await send(request, **options)
+            finally:
+                end(token)
+
+
+class _TransportDoor:
+    """Judges every hop, with all that auth and hooks made of it; refuses what is signed."""
+
+    _body_guard_library: ClassVar[Library]
+    _body_guard_kind: ClassVar[str]
+
+    def __init__(self, transport: Any, *, policy: Policy | None = None) -> None:
+        library, kind = self._body_guard_library, self._body_guard_kind
+        expected = getattr(library, kind)
+        if not issubclass(type(transport), expected):
+            raise TypeError(
+                f"{type(self).__name__} wraps an {library.__name__}.{kind}, "
+                f"not a {type(transport).__module__}.{type(transport).__qualname__}."
+            )
+        self.transport = transport
+        self._body_guard_guard = Guard(library, policy)
+
+
+class SyncTransportDoor(_TransportDoor):
+    """A guarded transport around another."""
+
+    _body_guard_kind = "BaseTransport"
+
+    def handle_request(self, request: Any) -> Any:
+        """Judge a request and hand the same object on."""
+        judge_sent(self._body_guard_guard, request)
+        return self.transport.handle_request(request)
+
+    def __enter__(self) -> Any:
+        self.transport.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        self.transport.__exit__(exc_type, exc_value, traceback)
+
+    def close(self) -> None:
+        """Close the transport inside."""
+        self.transport.close()
+
+
+class AsyncTransportDoor(_TransportDoor):
+    """A guarded async transport around another."""
+
+    _body_guard_kind = "AsyncBaseTransport"
+
+    async def handle_async_request(self, request: Any) -> Any:
+        """Judge a request and hand the same object on."""
+        await judge_sent_async(self._body_guard_guard, request)
+        return await self.transport.handle_async_request(request)
+
+    async def __aenter__(self) -> Any:
+        await self.transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.transport.__aexit__(exc_type, exc_value, traceback)
+
+    async def aclose(self) -> None:
+        """Close the transport inside."""
+        await self.transport.aclose()

@@ -1,0 +1,212 @@
+"""One outgoing request of httpx or httpx2: may I look, what is in it, put this body in.
+
+The body of a request lives in two places, its ``stream`` and its ``_content``, and transports
+differ in which they send: HTTPTransport the stream, MockTransport and aiohttp's the content. So
+both are looked at, and both are replaced.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from body_guard.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from body_guard.core.report import Report
+
+__all__ = [
+    "EXTENSION",
+    "OVERRIDE",
+    "Library",
+    "destination",
+    "json_is_used",
+    "peek",
+    "put",
+    "recall",
+    "remember",
+]
+
+#: The request extension that takes a policy in and carries the report out.
+EXTENSION: Final = "body_guard"
+
+#: Where a policy given for one request stays while the report has taken its place.
+OVERRIDE: Final = "body_guard.policy"
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Library(Protocol):
+    """What is used of httpx or httpx2."""
+
+    __name__: str
+    Client: type[Any]
+    AsyncClient: type[Any]
+    BaseTransport: type[Any]
+    AsyncBaseTransport: type[Any]
+    ByteStream: type[Any]
+    SyncByteStream: type[Any]
+    AsyncByteStream: type[Any]
+    Headers: type[Any]
+    InvalidURL: type[Any]
+    URL: type[Any]
+
+
+def destination(
+    library: Library, base_url: Any, args: tuple[Any, ...], options: dict[str, Any]
+) -> str:
+    """Return the host that ``build_request(*args, **options)`` will build a request for.
+
+    Args:
+        library: The module that the client is of.
+        base_url: The client's.
+        args: Of `build_request`: method, URL.
+        options: Of `build_request`.
+
+    Returns:
+        The host, in ASCII; ``""`` where this is no URL, which is the library's to say.
+    """
+    try:
+        url = library.URL(options["url"] if "url" in options else args[1])
+    except (IndexError, TypeError, library.InvalidURL):
+        return ""
+    # As text: the URL of an SDK's client can be of the other library.
+    host: bytes = (library.URL(str(base_url)) if url.is_relative_url else url).raw_host
+    return host.decode("ascii")
+
+
+def json_is_used(options: dict[str, Any]) -> bool:
+    """Check whether ``build_request(**options)`` will send ``json=``.
+
+    In httpx, ``content``, ``data`` and ``files`` win over it (``httpx/_content.py``,
+    ``encode_request``); ``content=b""`` does, an empty mapping as ``data`` does not.
+    """
+    data = options.get("data")
+    return (
+        options.get("json") is not None
+        and options.get("content") is None
+        and not options.get("files")
+        and (data is None or (hasattr(data, "items") and not data))
+    )
+
+
+def peek(request: Any, library: Library) -> tuple[bytes, ...]:
+    """Return the body of a request if it lies in memory, without consuming anything.
+
+    Args:
+        request: An httpx or httpx2 request.
+        library: The module it is of.
+
+    Returns:
+        Nothing for a stream that has not been read. Otherwise the body, and behind it, where
+        somebody gave the request a content that is not its stream's, that content too. A
+        redirected request has a ByteStream and no content; a subclass of ByteStream may do I/O,
+        so only the very class is looked into.
+    """
+    # By getattr, here and below: an object that was asked for its __dict__ has one from then on,
+    # and the library's code, which CPython 3.11 specialized for objects without, is slower on it.
+    content, stream = getattr(request, "_content", None), request.stream
+    if type(stream) is not library.ByteStream:
+        return () if content is None else (content,)
+    body = b"".join(stream)
+    return (body,) if content is None or content == body else (body, content)
+
+
+#: What a stream was judged to hold: these bodies (none: nobody has looked into it), said to be
+#: this by these headers (None: whatever they say), by this policy, with this report. An attribute
+#: of the stream: a redirect carries its stream along, and a changed body has another. An extension
+#: would be carried along too, to bodies that nobody looked at; a weak dictionary by the identity of
+#: streams costs a small request 3 us.
+_JUDGED: Final = "_body_guard_judged"
+
+_DESCRIBING: Final = frozenset({b"content-encoding", b"content-type"})
+
+
+def recall(request: Any, bodies: tuple[bytes, ...], policy: Policy | None = None) -> Report | None:
+    """Return the report of this very body, if it was judged before.
+
+    Args:
+        request: An httpx or httpx2 request.
+        bodies: What `peek` returns.
+        policy: The one it was judged by; any, when None.
+    """
+    judged = getattr(request.stream, _JUDGED, None)
+    if judged is None:
+        return None
+    known: Report
+    same, headers, by, known = judged
+    if same != bodies or (policy is not None and by is not policy and by != policy):
+        return None
+    if headers is not None:
+        raw = request.headers.raw
+        if headers != raw and _described(headers) != _described(raw):
+            return None
+    return known
+
+
+def _described(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
+    """Return what headers say a body is; they select how it is judged."""
+    return [value for name, value in headers if name.lower() in _DESCRIBING]
+
+
+def remember(
+    request: Any,
+    bodies: tuple[bytes, ...],
+    policy: Policy,
+    report: Report,
+    *,
+    by_headers: bool = True,
+) -> None:
+    """Remember what the body of a request was judged to be, and leave the report with it.
+
+    Args:
+        request: An httpx or httpx2 request.
+        bodies: What `peek` returns. Where its stream takes no mark, it is judged again.
+        policy: What it was judged by.
+        report: What was found.
+        by_headers: Whether the headers that describe the body matter.
+    """
+    extensions = request.extensions
+    headers = request.headers.raw if by_headers and bodies else None
+    with suppress(AttributeError):
+        setattr(request.stream, _JUDGED, (bodies, headers, policy, report))
+    override = extensions.get(EXTENSION)
+    if isinstance(override, Policy):
+        extensions[OVERRIDE] = override
+    extensions[EXTENSION] = report
+
+
+def put(
+    request: Any, library: Library, content: bytes, headers: Mapping[str, str] = _NOTHING
+) -> None:
+    """Replace the body of a request: headers, stream and content together.
+
+    Everything is computed first and assigned last, so that a second thread that sends the same
+    request sees the old body or the new one.
+
+    Args:
+        request: An httpx or httpx2 request.
+        library: The module it is of.
+        content: The body. Content-Length follows it; where the body is chunked, none is added.
+        headers: New values, by lower-case name, of headers that are there. The raw spelling of
+            a name and its place stay; of several of one name, the first.
+    """
+    renewed = {name.encode(): value.encode() for name, value in headers.items()}
+    renewed[b"content-length"] = b"%d" % len(content)
+    raw: list[tuple[bytes, bytes]] = []
+    done: set[bytes] = set()
+    for name, value in request.headers.raw:
+        key = name.lower()
+        if key not in renewed:
+            raw.append((name, value))
+        elif key not in done:
+            done.add(key)
+            raw.append((name, renewed[key]))
+    if b"content-length" not in done and "Transfer-Encoding" not in request.headers:
+        raw.append((b"Content-Length", renewed[b"content-length"]))
+    new_headers = library.Headers(raw, encoding=request.headers.encoding)
+    stream = library.ByteStream(content)
+    request.headers, request.stream, request._content = new_headers, stream, content

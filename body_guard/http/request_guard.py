@@ -1,0 +1,324 @@
+"""Guard: a policy at work on the requests of one HTTP library; what every door asks.
+
+Sentry records the local variables of a traceback's frames, and ours hold the body: where an error
+can pass through, ``__tracebackhide__`` keeps the frame out of its events (and out of pytest's
+tracebacks). It is set in the same way throughout the package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import perf_counter
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from body_guard.config import default_policy
+from body_guard.core.errors import BodyError, GuardError, SignedBodyError
+from body_guard.core.report import CLEAN, Report, not_judged, stamp, told
+from body_guard.http import reporting
+from body_guard.http.auditing import audited
+from body_guard.http.outgoing import EXTENSION, OVERRIDE, peek, put, recall, remember
+from body_guard.http.signatures import UnknownDigestError, digests, signed_by
+from body_guard.http.streams import abuffer, buffer, is_begun
+from body_guard.policy import Policy, checked_policy
+from body_guard.sanitizer import sanitizer_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from body_guard.http.outgoing import Library
+
+    Host = str | Callable[[], str]
+
+__all__ = ["Guard"]
+
+_EMPTY: Final = (b"",)
+_CLEAN_AUDIT: Final = replace(CLEAN, mode="audit")
+
+_EXTENSION_NAME: Final = f'extensions["{EXTENSION}"]'
+
+_T = TypeVar("_T")
+
+
+class Guard:
+    """Judges the requests of one HTTP library.
+
+    Args:
+        library: httpx or httpx2.
+        policy: What must not leave; when None, what the environment variable BODY_GUARD_POLICY
+            names, or else the default policy.
+    """
+
+    __slots__ = ("library", "policy")
+
+    def __init__(self, library: Library, policy: Policy | None = None) -> None:
+        self.library = library
+        self.policy = default_policy() if policy is None else checked_policy(policy)
+
+    def at(self, host: str) -> Guard:
+        """Return the guard for what goes to a host, known before there is a request."""
+        policy = self.policy.for_host(host)
+        return self if policy is self.policy else Guard(self.library, policy)
+
+    def policy_for(self, extensions: Any, host: Any = "") -> Policy:
+        """Return the policy that judges a body.
+
+        Args:
+            extensions: Of its request, which may bring a policy of their own; or None.
+            host: Where it goes, as text or as a URL of the library; ``""`` when that is not known
+                yet, and the default judges.
+
+        Raises:
+            TypeError: The extension holds something else.
+        """
+        policy = self.policy
+        if extensions and EXTENSION in extensions:
+            given = extensions[EXTENSION]
+            if not _is_report(given):  # ours, of this request or of one that it follows
+                policy = checked_policy(given, _EXTENSION_NAME)
+            elif OVERRIDE in extensions:
+                policy = extensions[OVERRIDE]
+        if not policy.hosts:
+            return policy
+        return policy.for_host(host if type(host) is str else host.raw_host.decode("ascii"))
+
+    def prepare(
+        self, value: object, extensions: Any, host: Host = ""
+    ) -> tuple[object, Report] | None:
+        """Sanitize a value that somebody else encodes; None when it is to be sent unguarded.
+
+        In an audit, the value is the one given.
+        """
+        __tracebackhide__ = True
+        start = perf_counter()
+        sanitizer = sanitizer_for(self.policy_for(extensions, host))
+        prepare: Callable[[object], tuple[object, Report]] = sanitizer.prepare
+        if sanitizer.policy.mode == "audit":
+            prepare = lambda value: (value, audited(lambda: sanitizer.prepare(value)))  # noqa: E731
+        prepared = self.guarded(sanitizer.policy, host, start, prepare, value)
+        return prepared and (prepared[0], _timed(prepared[1], "", start))
+
+    def judge(
+        self,
+        request: Any,
+        known: Report = CLEAN,
+        *,
+        encoded: tuple[Policy, bytes] | None = None,
+        spent: float = 0.0,
+        streams: bool = True,
+    ) -> None:
+        """Judge the body of a request, and take out of it what may not leave.
+
+        Args:
+            request: Repaired in place where it is dirty, untouched where it is clean or the policy
+                is an audit, but for its extension ``body_guard``, which gets the report.
+            known: What was found in the value this body was made of.
+            encoded: A policy, and the bytes that its sanitizer encoded for this request; a patch
+                of the library may have made others of them.
+            spent: Seconds that encoding them took.
+            streams: Whether to report a stream, which is not judged; or to leave it to a later
+                door.
+
+        Raises:
+            BodyError: The body may not leave.
+            GuardError: The guard failed.
+        """
+        __tracebackhide__ = True
+        bodies = peek(request, self.library)
+        if not bodies and not streams:
+            return
+        host = request.url.host
+        if encoded and encoded[1:] == bodies and known is CLEAN and not encoded[0].on_report:
+            # If another policy is the request's by now, send will see that. JSON it is, whatever it
+            # will be called; called a form, say, it is to be judged as one where forms are judged.
+            policy = encoded[0]
+            by_headers = bool(policy.look_into)
+            report = stamp(CLEAN, host, spent)
+            remember(request, bodies, policy, report, by_headers=by_headers)
+            reporting.deliver(report, policy, host)
+            return
+        start = perf_counter() - spent
+        policy = self.policy_for(request.extensions, request.url)
+        judged = self.guarded(
+            policy, host, start, self._judge, request, bodies, policy, known, encoded, host, start
+        )
+        if judged is not None:
+            reporting.deliver(judged[1], policy, host)
+        elif recall(request, bodies, policy) is None:
+            # It failed, and the policy lets the body go: no other door is to fail once more.
+            failed = replace(not_judged("the guard failed"), mode=policy.mode)
+            remember(request, bodies, policy, _timed(failed, host, start))
+
+    def has_judged(self, request: Any) -> bool:
+        """Check whether a request is as it was judged, by the policy of now."""
+        extensions = request.extensions
+        report = extensions.get(EXTENSION)
+        if type(report) is not Report:
+            return False
+        policy, bodies = self.policy_for(extensions, request.url), peek(request, self.library)
+        if bodies == _EMPTY:  # a redirect to GET: the report is of what was sent before
+            return True
+        if recall(request, bodies, policy) is not report:
+            return False
+        return bool(bodies) or not policy.buffer or is_begun(request.stream)
+
+    def was_judged(self, request: Any) -> bool:
+        """Check whether a request is as some guard judged it, by whatever policy."""
+        return recall(request, peek(request, self.library)) is not None
+
+    def buffer(self, request: Any) -> None:
+        """Read a stream that the policy wants judged."""
+        policy = self.policy_for(request.extensions, request.url)
+        if policy.mode == "enforce":  # an audit consumes nothing
+            buffer(request, self.library, policy)
+
+    async def abuffer(self, request: Any) -> None:
+        """Read an async stream that the policy wants judged."""
+        policy = self.policy_for(request.extensions, request.url)
+        if policy.mode == "enforce":
+            await abuffer(request, self.library, policy)
+
+    def _judge(
+        self,
+        request: Any,
+        bodies: tuple[bytes, ...],
+        policy: Policy,
+        known: Report,
+        encoded: tuple[Policy, bytes] | None,
+        host: str,
+        start: float,
+    ) -> tuple[None, Report] | None:
+        """Return the report, or None when this body was reported before."""
+        __tracebackhide__ = True
+        audit = policy.mode == "audit"
+        if not bodies:
+            earlier = recall(request, bodies)
+            unread = replace(not_judged("stream"), mode=policy.mode)
+            report = _timed(known + (earlier or unread), host, start)
+            remember(request, bodies, policy, report)
+            if earlier is None:
+                return None, report
+            return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
+        earlier = recall(request, bodies, policy)
+        if earlier is not None:
+            # The bytes were reported; what was found in the value they were made of may not be.
+            known = known.without(earlier) if audit else known
+            remember(request, bodies, policy, _timed(earlier + known, host, start))
+            return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
+        if audit:
+            # What was found in the value was left in it, and is found in its bytes again.
+            look = audited(lambda: self._cleaned(request, bodies, policy))
+            report = known + look.without(known)
+        else:
+            change, report = self._cleaned(request, bodies, policy, known, encoded)
+            if change is not None:
+                put(request, self.library, *change)
+                bodies = (change[0],)
+        report = _timed(report, host, start)
+        remember(request, bodies, policy, report)
+        return None, report
+
+    def _cleaned(
+        self,
+        request: Any,
+        bodies: tuple[bytes, ...],
+        policy: Policy,
+        known: Report = CLEAN,
+        encoded: tuple[Policy, bytes] | None = None,
+    ) -> tuple[tuple[bytes, dict[str, str]] | None, Report]:
+        """Return a body and digests as they may leave; None where they may as they are."""
+        content, report = bodies[0], known
+        if encoded != (policy, *bodies) and any(bodies):
+            sanitizer, headers = sanitizer_for(policy), request.headers
+            types = headers.get("Content-Type"), headers.get("Content-Encoding")
+            content, found = sanitizer.sanitize_bytes(content, *types)
+            for other in bodies[1:]:
+                found += sanitizer.sanitize_bytes(other, *types)[1]
+            # What a rule only reports stands in the bytes as it stood in the value.
+            report = found if known is CLEAN else known + found.without(known)
+        if not report.changed:
+            return None, report
+        return (content, self._digests(request, content, report)), report
+
+    def _digests(self, request: Any, content: bytes, report: Report) -> dict[str, str]:
+        """Return the headers that follow a cleaned body.
+
+        Raises:
+            SignedBodyError: One of them cannot.
+        """
+        header = signed_by(request.headers)
+        if header is None:
+            try:
+                return digests(request.headers, content)
+            except UnknownDigestError as error:
+                header = error.header
+        raise SignedBodyError(
+            f"The body was not sent: it holds {told(report.findings)}, and taking that out "
+            f"would make its {header} header wrong. Guard the client that signs, so that the "
+            "body is clean before it is signed.",
+            report,
+        )
+
+    def guarded(
+        self,
+        policy: Policy,
+        host: Host,
+        start: float,
+        judge: Callable[..., tuple[_T, Report] | None],
+        *args: Any,
+    ) -> tuple[_T, Report] | None:
+        """Call the guard's own code; a failure of it sends nothing, unless the policy says so.
+
+        Args:
+            policy: What is judged by.
+            host: Where the body goes, or how to find out; ``""`` when that is not known yet.
+            start: When the look at the body began.
+            judge: Returns something and a report.
+            args: Its own.
+
+        Returns:
+            The same; None where the body is to be sent unguarded.
+
+        Raises:
+            BodyError: The body may not leave.
+            GuardError: The guard failed.
+        """
+        __tracebackhide__ = True
+        try:
+            return judge(*args)
+        except BodyError as error:
+            refused = replace(error.report, refused=type(error).__name__)
+            host = host if isinstance(host, str) else host()
+            reporting.deliver(_timed(refused, host, start), policy, host)
+            raise error.with_traceback(None) from None  # the frames below hold the body
+        except Exception as error:
+            failure = str(error) if isinstance(error, GuardError) else _described(error)
+        # Outside the handler, so that the error, which may hold a value, is nobody's context.
+        if policy.on_error == "send" or policy.mode == "audit":
+            why = 'mode="audit"' if policy.mode == "audit" else 'on_error="send"'
+            reporting.tell_failure(failure, why, host if isinstance(host, str) else host())
+            return None
+        raise GuardError(
+            f"The request was not sent: body_guard itself failed ({failure}). "
+            'Policy(on_error="send") would send it unguarded.'
+        )
+
+
+def _timed(report: Report, host: str, start: float) -> Report:
+    return stamp(report, host, report.seconds + perf_counter() - start)
+
+
+def _is_report(value: object) -> bool:
+    """Check whether this is a report, be it of the copy of this package from before a reload."""
+    kind = type(value)
+    return kind is Report or (
+        kind.__qualname__ == Report.__qualname__ and kind.__module__ == Report.__module__
+    )
+
+
+def _described(error: Exception) -> str:
+    """Describe what failed and where, without a word of the error's message."""
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    return (
+        f"{type(error).__qualname__} in {frame.f_code.co_name}, {frame.f_code.co_filename}:{line}"
+    )
