@@ -25,7 +25,7 @@ from body_guard.core.errors import (
 from body_guard.core.report import Finding, Report
 from body_guard.core.rules import Rule
 from body_guard.http.reporting import Counts, collect, counts, report_of
-from body_guard.patches.clients import guard, unguard
+from body_guard.integrations.sdks import guard, unguard
 from body_guard.policy import Policy
 from body_guard.sanitizer import Sanitizer, sanitize, sanitize_bytes
 

@@ -6,7 +6,7 @@ import warnings
 
 import click
 
-from body_guard.cli import require
+from body_guard.cli.extras import require
 from body_guard.cli.policy import policy
 from body_guard.cli.presets import presets
 

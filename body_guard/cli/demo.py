@@ -15,7 +15,7 @@ from rich.console import Console
 from sentry_sdk.transport import Transport
 
 from body_guard import BodyGuardError, GuardedClient, Report, collect
-from body_guard.cli import keep_litellm_offline
+from body_guard.cli.extras import keep_litellm_offline
 from body_guard.cli.provider import provider
 from body_guard.cli.story import Call, Claim, Story, Telling, show
 from body_guard.integrations import litellm as integration

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 
 import body_guard
-from body_guard.cli import _sdks, keep_litellm_offline
+from body_guard.cli import sdks
+from body_guard.cli.extras import keep_litellm_offline
 from body_guard.cli.story import table
 from body_guard.core import accelerator
 from body_guard.integrations import litellm, sentry
@@ -70,8 +71,8 @@ def run() -> int:
     table(console, ("door", "hooked", "why"), map(_row, coverage.doors))
     table(console, ("sentry-sdk", "what it means, and what to do"), [(state, _SENTRY[state])])
     table(console, ("distribution", "version"), _versions())
-    console.print(_sdks.CAPTION, end="\n\n")
-    table(console, _sdks.HEADS, _sdks.rows())
+    console.print(sdks.CAPTION, end="\n\n")
+    table(console, sdks.HEADS, sdks.rows())
     if coverage.warnings:
         table(console, ("what goes past every door",), [(each,) for each in coverage.warnings])
     if unhooked:

@@ -7,6 +7,7 @@ both are looked at, and both are replaced.
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -24,6 +25,7 @@ __all__ = [
     "Library",
     "destination",
     "json_is_used",
+    "library_of",
     "peek",
     "put",
     "recall",
@@ -53,6 +55,19 @@ class Library(Protocol):
     Headers: type[Any]
     InvalidURL: type[Any]
     URL: type[Any]
+
+
+def library_of(kind: type) -> Library | None:
+    """Return httpx or httpx2, whichever a class is of, a subclass of a user's included.
+
+    None where it is of neither; no library is imported.
+    """
+    for base in kind.__mro__:
+        library: Any = sys.modules.get(base.__module__.partition(".")[0])
+        if library is not None and library.__name__ in ("httpx", "httpx2"):
+            found: Library = library
+            return found
+    return None
 
 
 def destination(

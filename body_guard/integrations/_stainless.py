@@ -25,11 +25,10 @@ from body_guard.core.encode import HTTPX
 from body_guard.core.report import CLEAN
 from body_guard.http.auditing import ENCODING_ERRORS, note
 from body_guard.http.doors import found_above, known_above
-from body_guard.http.outgoing import destination
+from body_guard.http.outgoing import destination, library_of
 from body_guard.http.reporting import deliver
 from body_guard.http.request_guard import Guard
 from body_guard.integrations.encoding import Encoder, encoded, nowhere, pending, prepared
-from body_guard.patches.clients import library_of
 from body_guard.patches.patch import Hook
 
 if TYPE_CHECKING:

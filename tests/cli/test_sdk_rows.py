@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from body_guard.cli import _sdks
+from body_guard.cli import sdks
 from body_guard.cli.commands import group
 from body_guard.integrations.sdks import SDKS
 
@@ -44,14 +44,14 @@ def test_what_a_release_takes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The library that it requires, and both where it knows both."""
-    monkeypatch.setattr(_sdks, "requires", lambda _: requires)
-    monkeypatch.setattr(_sdks, "version", lambda _: version)
+    monkeypatch.setattr(sdks, "requires", lambda _: requires)
+    monkeypatch.setattr(sdks, "version", lambda _: version)
     message = metadata.metadata("pytest")
     del message["Provides-Extra"]  # type: ignore[attr-defined]
     for extra in extras:
         message["Provides-Extra"] = extra  # type: ignore[index]
-    monkeypatch.setattr(_sdks, "metadata", lambda _: message)
-    assert _sdks.families(SDKS[name]) == taken
+    monkeypatch.setattr(sdks, "metadata", lambda _: message)
+    assert sdks.families(SDKS[name]) == taken
 
 
 def test_the_doctor_shows_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,9 +67,9 @@ def test_the_doctor_shows_those_that_are_installed(monkeypatch: pytest.MonkeyPat
         installed(sdk.name)
         return ("httpx", "httpx2") if sdk.takes_both else ("httpx",)
 
-    monkeypatch.setattr(_sdks, "version", installed)
-    monkeypatch.setattr(_sdks, "families", families)
-    assert list(_sdks.rows()) == [
+    monkeypatch.setattr(sdks, "version", installed)
+    monkeypatch.setattr(sdks, "families", families)
+    assert list(sdks.rows()) == [
         (
             "openai 2.54.0",
             "http_client",

@@ -38,9 +38,9 @@ print(os.waitstatus_to_exitcode(status))
 """
 
 LOCKS = {
-    "install": ("_install import _installation as it", "it.lock", "it.install(None)"),
-    "uninstall": ("_install import _installation as it", "it.lock", "it.uninstall()"),
-    "coverage": ("_install import _installation as it, coverage", "it.lock", "coverage()"),
+    "install": ("patches.process import _installation as it", "it.lock", "it.install(None)"),
+    "uninstall": ("patches.process import _installation as it", "it.lock", "it.uninstall()"),
+    "coverage": ("patches.process import _installation as it, coverage", "it.lock", "coverage()"),
     "litellm": (
         "integrations.litellm import _installation as it, uninstall",
         "it.lock",
