@@ -23,7 +23,7 @@ from body_guard.core.errors import (
     SignedBodyError,
 )
 from body_guard.core.report import Finding, Report
-from body_guard.core.rules import Rule
+from body_guard.core.rule import Rule
 from body_guard.http.reporting import Counts, collect, counts, report_of
 from body_guard.integrations.sdks import guard, unguard
 from body_guard.policy import Policy

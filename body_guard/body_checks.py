@@ -16,7 +16,7 @@ from body_guard.formats.parse import parsed
 
 if TYPE_CHECKING:
     from body_guard.core.report import Report
-    from body_guard.core.rules import Rule
+    from body_guard.core.rule import Rule
     from body_guard.policy import Policy
 
 __all__ = ["Overview"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.builtin_rules.catalog import preset
 from body_guard.core.errors import PolicyError
-from body_guard.core.rules import Rule
+from body_guard.core.rule import Rule
 from body_guard.hosts import checked
 from body_guard.policy import DEFAULT, Policy
 

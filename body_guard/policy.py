@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from body_guard.builtin_rules.catalog import SENTRY
 from body_guard.builtin_rules.schema import Provider
 from body_guard.core.errors import PolicyError
-from body_guard.core.rules import Rule, strings
+from body_guard.core.rule import Rule, read_strings
 from body_guard.hosts import canonical, checked, matches
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Policy:
             value = getattr(self, field)
             if type(value) is not int or value < least:
                 raise PolicyError(f"{field} takes a number of bytes from {least}, not {value!r}.")
-        object.__setattr__(self, "look_into", strings("look_into", self, "look_into"))
+        object.__setattr__(self, "look_into", read_strings("look_into", self, "look_into"))
         for kind in self.look_into:
             _one_of("look_into", kind, get_args(LookInto))
         if self.schema is not None:

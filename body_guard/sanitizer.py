@@ -6,14 +6,16 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from body_guard.body_checks import Overview
+from body_guard.builtin_rules.zones import ZONES
 from body_guard.core import accelerator
 from body_guard.core.encode import DEEPEST, encode
 from body_guard.core.errors import BodyLimitError, BodyRejectedError, GuardError
 from body_guard.core.key_search import KeySearch
-from body_guard.core.report import CLEAN, Finding, Report, not_judged, shown, told
-from body_guard.core.rules import Matcher
-from body_guard.core.splice import Spliced, splice
-from body_guard.core.walk import Walked, walk
+from body_guard.core.matcher import Matcher
+from body_guard.core.redaction import format_findings, redact_path
+from body_guard.core.report import CLEAN, Finding, Report, not_judged
+from body_guard.core.splice import SpliceResult, splice
+from body_guard.core.walk import WalkResult, walk
 from body_guard.formats.compression import BombError, CorruptError, codec_of, codings_of
 from body_guard.formats.content_type import is_json_text, media_of
 from body_guard.formats.forms import sanitize_form, sanitize_multipart
@@ -55,7 +57,7 @@ class Sanitizer:
 
     def __init__(self, policy: Policy | None = None) -> None:
         self.policy = DEFAULT if policy is None else checked_policy(policy)
-        self._matcher = Matcher(self.policy.rules)
+        self._matcher = Matcher(self.policy.rules, ZONES)
         self._compiled: CompiledEncoder | None = None
         self._key_search: KeySearch | None = None  # seldom needed, and slow to compile
         asked = self.policy.schema is not None or self.policy.stringified != "off"
@@ -259,7 +261,7 @@ class Sanitizer:
         room.levels += 1
         return (content, not_judged("multipart")) if spliced is None else _allowed(spliced)
 
-    def _walked(self, value: object, *, for_encoder: bool = False) -> Walked:
+    def _walked(self, value: object, *, for_encoder: bool = False) -> WalkResult:
         __tracebackhide__ = True
         walked = walk(value, self.policy, self._matcher, for_encoder=for_encoder)
         if walked.rejected:
@@ -267,7 +269,7 @@ class Sanitizer:
         if self._overview is not None:
             rules, report = self._overview.of_value(walked.value)
             if rules:
-                walked = walked.then(walk(walked.value, self.policy, Matcher(rules)))
+                walked = walked.then(walk(walked.value, self.policy, Matcher(rules, ZONES)))
             walked.report += report
             if walked.rejected or _rejects(walked.report):
                 raise _rejected(walked.report)
@@ -301,7 +303,7 @@ class Sanitizer:
                 report + Report((Finding("", "depth", "reject"),)),
             )
         if rules:
-            matcher = Matcher(rules)
+            matcher = Matcher(rules, ZONES)
             hits = accelerator.scan(text, matcher, start)
             if isinstance(hits, tuple):
                 cut = splice(text, hits, matcher)
@@ -313,7 +315,7 @@ class Sanitizer:
             raise _rejected(report)
         return content, report
 
-    def _prepared(self, value: object) -> Walked:
+    def _prepared(self, value: object) -> WalkResult:
         __tracebackhide__ = True
         walked = self._walked(value, for_encoder=True)
         if walked.depth > DEEPEST:
@@ -378,7 +380,7 @@ class Sanitizer:
     def _finds_key(self, text: bytes) -> bool:
         if self._key_search is None:
             self._key_search = KeySearch((*self._matcher.keys, *self._matcher.prefixes))
-        return self._key_search.finds(text)
+        return self._key_search.may_contain(text)
 
     def _unreadable(self, content: bytes, kind: Kind, found: int) -> tuple[bytes, Report]:
         """Judge bytes that seem to hold a forbidden key, by what the scan said of them."""
@@ -418,7 +420,7 @@ class _Room:
         self.levels = _MOST_LEVELS
 
 
-def _allowed(spliced: Spliced) -> tuple[bytes, Report]:
+def _allowed(spliced: SpliceResult) -> tuple[bytes, Report]:
     __tracebackhide__ = True
     if spliced.rejected:
         raise _rejected(spliced.report)
@@ -431,14 +433,16 @@ def _rejects(report: Report) -> bool:
 
 def _rejected(report: Report) -> BodyRejectedError:
     refusing = [finding for finding in report.findings if finding.action == "reject"]
-    return BodyRejectedError(f"The body was not sent: {told(refusing)} may not leave.", report)
+    return BodyRejectedError(
+        f"The body was not sent: {format_findings(refusing)} may not leave.", report
+    )
 
 
-def _too_deep(walked: Walked) -> BodyLimitError:
+def _too_deep(walked: WalkResult) -> BodyLimitError:
     path = walked.deepest()
     return BodyLimitError(
         f"The body was not sent: it is {walked.depth:,} levels deep, more than can be encoded "
-        f"here; the deepest is {shown(path)}.",
+        f"here; the deepest is {redact_path(path)}.",
         walked.report + Report((Finding(path, "depth", "reject"),)),
     )
 

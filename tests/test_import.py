@@ -53,7 +53,7 @@ def test_every_public_name_is_there() -> None:
 def test_which_passes_judge_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Coverage says which implementation is at work, and why the plain one is."""
     code = "import body_guard; print(body_guard.coverage().passes)"
-    assert run(code) == accelerator.described()
+    assert run(code) == accelerator.describe()
     monkeypatch.setenv("BODY_GUARD_PURE", "1")
     assert run(code) == "pure (BODY_GUARD_PURE=1)"
     without = "import sys; sys.modules['body_guard.core._speedups'] = None; "

@@ -12,8 +12,8 @@ import pytest
 from body_guard import Policy, Sanitizer, presets
 from body_guard.builtin_rules.preset_tables import PRESETS
 from body_guard.core import accelerator
+from body_guard.core.matcher import Matcher
 from body_guard.core.report import CLEAN
-from body_guard.core.rules import Matcher
 from body_guard.policy import DEFAULT
 
 from corpora import recorded, tokens

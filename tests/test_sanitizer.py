@@ -30,7 +30,8 @@ from body_guard import (
     sanitize_bytes,
 )
 from body_guard import sanitizer as module
-from body_guard.core.report import not_judged, shown, told
+from body_guard.core.redaction import format_findings, redact_path
+from body_guard.core.report import not_judged
 from body_guard.sanitizer import sanitizer_for
 
 from hostile import MARKER, Hidden, Span, snapshot, told_by
@@ -469,8 +470,8 @@ SMALL = Sanitizer(Policy(max_bytes=1))
 
 def _public(report: Report) -> str:
     """Return all that a report says, and all that may be said of it."""
-    return f"{report!r} {report} {told(report.findings, most=99)} " + " ".join(
-        shown(found.path) for found in report.findings
+    return f"{report!r} {report} {format_findings(report.findings, most=99)} " + " ".join(
+        redact_path(found.path) for found in report.findings
     )
 
 

@@ -17,7 +17,7 @@ from body_guard import (
     Sanitizer,
 )
 from body_guard.core import walk as walk_module
-from body_guard.core.rules import Matcher
+from body_guard.core.matcher import Matcher
 from body_guard.core.walk import walk
 
 from hostile import MARKER, Span

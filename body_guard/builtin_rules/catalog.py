@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Final, Literal
 
 from body_guard.core.errors import PolicyError
-from body_guard.core.rules import Rule
+from body_guard.core.rule import Rule
 
 __all__ = ["SENTRY", "PresetName", "preset", "presets"]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from body_guard.builtin_rules.catalog import SENTRY, PresetName
-from body_guard.core.rules import Rule
+from body_guard.core.rule import Rule
 
 __all__ = ["PRESETS"]
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from body_guard.core.rules import Rule
+from body_guard.core.rule import Rule
 from body_guard.formats.parse import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from body_guard.core.rules import Action
+    from body_guard.core.rule import Action
 
 __all__ = ["Provider", "Schema", "Shape", "merged", "schema_of"]
 

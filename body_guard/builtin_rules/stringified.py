@@ -11,13 +11,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from body_guard.core.report import CLEAN, Listing, Report, segment
+from body_guard.core.listing import Listing
+from body_guard.core.pointer import escape_token
+from body_guard.core.report import CLEAN, Report
 from body_guard.formats.parse import Members, members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from body_guard.core.rules import Action
+    from body_guard.core.rule import Action
 
 __all__ = ["find", "kind_of", "may_hold"]
 
@@ -124,10 +126,10 @@ def _texts(body: object) -> Iterator[tuple[list[str], _Found]]:
                 text = value if kind is str else str.__str__(value)
                 found = kind_of(text) if _begins(text) else None
                 if found is not None:
-                    yield [*tokens, segment(str(key))][1:], found
+                    yield [*tokens, escape_token(str(key))][1:], found
             elif issubclass(kind, _CONTAINERS) and id(value) not in seen:
                 seen.add(id(value))
-                tokens.append(segment(str(key)))
+                tokens.append(escape_token(str(key)))
                 listed = issubclass(kind, list | tuple)
                 levels.append(iter(enumerate(value) if listed else members(value)))
                 break

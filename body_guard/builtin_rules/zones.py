@@ -6,22 +6,11 @@ Stripping names everywhere has broken tools: a property named ``pattern`` went o
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
-__all__ = ["MEMBERS", "ZONES", "Zone"]
+from body_guard.core.matcher import Zone
 
-
-class Zone(NamedTuple):
-    """A place that protecting rules leave alone.
-
-    Attributes:
-        glob: In `ZONES`, of containers whose members stay; in `MEMBERS`, of the members that stay.
-        why: What stands there, and where that is said.
-    """
-
-    glob: str
-    why: str
-
+__all__ = ["ZONES"]
 
 #: Where JSON Schemas stand in requests.
 _SCHEMAS: Final = (
@@ -78,21 +67,20 @@ ZONES: Final = (
     Zone("**/functionResponse/response/**", "Gemini: FunctionResponse.response"),
     Zone("**/function_response/response/**", "Gemini, as its Python client spells it"),
     Zone("**/params/arguments/**", "MCP: CallToolRequestParams.arguments"),
-)
-
-#: What models read: a rule may look into it, and not take it.
-MEMBERS: Final = (
-    Zone("**/messages/*/content", "message text"),
-    Zone("**/input/*/content", "message text, OpenAI Responses"),
-    Zone("**/contents/*/parts", "message text, Gemini"),
-    Zone("**/chat_history/*/message", "message text, Cohere v1"),
-    Zone("**/content/*/text", "a text block"),
-    Zone("**/content/*/content", "a block's content, Anthropic's tool_result"),
-    Zone("**/parts/*/text", "a text part, Gemini"),
-    Zone("**/system/*/text", "a text block of the system prompt, Anthropic and Bedrock"),
-    Zone("**/input/*/output", "a tool's result, OpenAI Responses"),
+    # What models read: a rule may look into it, and not take it.
+    Zone("**/messages/*/content", "message text", itself=True),
+    Zone("**/input/*/content", "message text, OpenAI Responses", itself=True),
+    Zone("**/contents/*/parts", "message text, Gemini", itself=True),
+    Zone("**/chat_history/*/message", "message text, Cohere v1", itself=True),
+    Zone("**/content/*/text", "a text block", itself=True),
+    Zone("**/content/*/content", "a block's content, Anthropic's tool_result", itself=True),
+    Zone("**/parts/*/text", "a text part, Gemini", itself=True),
+    Zone(
+        "**/system/*/text", "a text block of the system prompt, Anthropic and Bedrock", itself=True
+    ),
+    Zone("**/input/*/output", "a tool's result, OpenAI Responses", itself=True),
     *(
-        Zone(f"/{name}", "the prompt itself")
+        Zone(f"/{name}", "the prompt itself", itself=True)
         for name in ("input", "instructions", "messages", "prompt", "system", "contents")
     ),
 )

@@ -115,7 +115,7 @@ def _state() -> str:
 
 
 def _versions() -> Iterator[tuple[str, str]]:
-    yield "body-guard", f"{body_guard.__version__}, its passes {accelerator.described()}"
+    yield "body-guard", f"{body_guard.__version__}, its passes {accelerator.describe()}"
     for name in _DISTRIBUTIONS:
         try:
             yield name, version(name)

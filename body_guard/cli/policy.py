@@ -8,15 +8,17 @@ import click
 
 from body_guard.builtin_rules.catalog import SENTRY
 from body_guard.builtin_rules.schema import schema_of
+from body_guard.builtin_rules.zones import ZONES
 from body_guard.core.errors import PolicyError
-from body_guard.core.rules import Matcher
-from body_guard.core.scopes import parts
+from body_guard.core.explain import explain as explain_rules
+from body_guard.core.matcher import Matcher
+from body_guard.core.pointer import split_pointer
 from body_guard.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from body_guard.core.rules import Rule
+    from body_guard.core.rule import Rule
 
 __all__ = ["policy"]
 
@@ -61,7 +63,7 @@ def explain(file: str, pointer: str, host: str) -> None:
     """
     asked = _loaded(file).for_host(host)
     try:
-        judged = Matcher(asked.rules).explain(pointer)
+        judged = explain_rules(Matcher(asked.rules, ZONES), pointer)
     except ValueError as error:
         raise click.UsageError(f"{pointer!r} is no pointer: {error}.") from None
     audit = ", in an audit only in the report" if asked.mode == "audit" else ""
@@ -89,7 +91,7 @@ def _fires_first(asked: Policy, pointer: str) -> list[tuple[str, Rule, str]]:
 
 def _fires(asked: Policy, place: str) -> Iterator[tuple[Rule, str]]:
     """Return the rule that fires at a place, then the schema's; and in which bodies, if not all."""
-    for row in Matcher(asked.rules).explain(place):
+    for row in explain_rules(Matcher(asked.rules, ZONES), place):
         if row.fires:
             yield row.rule, ""
             if row.rule.action in ("remove", "reject"):
@@ -98,14 +100,16 @@ def _fires(asked: Policy, place: str) -> Iterator[tuple[Rule, str]]:
         return
     schema = schema_of(asked.schema)
     body: object = None
-    for token in reversed(parts(place)):
+    for token in reversed(split_pointer(place)):
         body = [body] if token.isdecimal() else {token: body}
     if not isinstance(body, dict):
         return
     found: dict[str, Rule] = {}
     for shape in schema.shapes:
         rules = schema.strangers({shape: None, **body}, asked.schema_action)
-        found.update((shape, row.rule) for row in Matcher(rules).explain(place) if row.fires)
+        found.update(
+            (shape, row.rule) for row in explain_rules(Matcher(rules, ZONES), place) if row.fires
+        )
     if found:
         some = len(found) < len(schema.shapes)
         yield next(iter(found.values())), f", in a body with {' or '.join(found)}" if some else ""

@@ -13,7 +13,7 @@ from body_guard.builtin_rules.preset_tables import PRESETS
 from body_guard.core.errors import PolicyError
 
 if TYPE_CHECKING:
-    from body_guard.core.rules import Rule
+    from body_guard.core.rule import Rule
 
 __all__ = ["presets"]
 

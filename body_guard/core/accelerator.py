@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from body_guard.core import plain_scan
 
 if TYPE_CHECKING:
-    from body_guard.core.rules import Matcher
+    from body_guard.core.matcher import Matcher
 
-__all__ = ["described", "encoder", "is_compiled", "scan", "use_plain"]
+__all__ = ["describe", "encoder", "is_compiled", "scan", "use_plain"]
 
 _speedups: Any
 try:
@@ -36,13 +36,13 @@ def use_plain(why: str) -> None:
     """Use the plain implementation from now on.
 
     Args:
-        why: What `described` says of it.
+        why: What `describe` says of it.
     """
     global _used, _why_plain
     _used, _why_plain = False, why
 
 
-def described() -> str:
+def describe() -> str:
     """Return which implementation is used; of the plain one, why."""
     return "compiled" if _used else f"pure ({_why_plain})"
 

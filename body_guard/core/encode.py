@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final, NamedTuple
 
-__all__ = ["DEEPEST", "HTTPX", "JSON_DUMPS", "Style", "encode"]
+__all__ = ["DEEPEST", "HTTPX", "JSON_DUMPS", "Style", "encode", "encode_scalar"]
 
 
 class Style(NamedTuple):
@@ -61,3 +61,14 @@ def encode(value: object) -> bytes:
         return _dumps(value).encode()
     # The Python half of json asks isinstance of a whole body, which would ask a hostile class.
     return _dumps([value])[1:-1].encode()
+
+
+def encode_scalar(value: object) -> bytes | None:
+    """Return the JSON text of a string, number, boolean or None; None for all else."""
+    kind = type(value)  # by identity: a metaclass can define __eq__
+    if value is None or kind is str or kind is bool or kind is int or kind is float:
+        try:
+            return encode(value)
+        except ValueError:  # half a character, NaN, an int over the digit limit
+            return None
+    return None

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from body_guard.core import _speedups
 from body_guard.core.encode import HTTPX
+from body_guard.core.listing import Listing
 from body_guard.core.plain_data import HINT, is_plain_data
-from body_guard.core.report import CLEAN, Listing, Report, segment
+from body_guard.core.pointer import escape_token
+from body_guard.core.report import CLEAN, Report
 from body_guard.core.typenames import package, qualified_name
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
     from body_guard.core._speedups import Record
     from body_guard.core.encode import Style
-    from body_guard.core.rules import Matcher, Placed, Rule
+    from body_guard.core.matcher import CompiledRule, Matcher
+    from body_guard.core.rule import Rule
     from body_guard.core.scopes import Places
 
 __all__ = ["CompiledEncoder"]
@@ -63,7 +66,7 @@ class CompiledEncoder:
         self._matcher = matcher
         self._keys = _speedups.KeyTable(*matcher.key_table_arguments())
         self._flags = _speedups.HAND_BACK_UNSERIALIZABLE if asks else 0
-        if any(rule.types for rule in matcher.rules):
+        if matcher.has_types:
             self._flags |= _speedups.HAND_BACK_FOREIGN
 
     def encode(
@@ -133,7 +136,7 @@ def _judged(
             if code == _HELD:
                 edits.append((start, end, None))
             continue
-        named = matcher.rules_of(code)
+        named = matcher.rules_for_value(code)
         if code & _CUT:
             rule = named[0].rule
             marks.append((place, key, kind, rule.name, rule.action, rule.owner or None))
@@ -167,11 +170,11 @@ def _fault(code: int, place: int, key: str | int | None, kind: type) -> _Mark:
     return place, key, kind, rule, "replace" if type(key) is int else "remove", None
 
 
-def _first(named: tuple[Placed, ...], places: _Places, place: int, name: str) -> Rule | None:
+def _first(named: tuple[CompiledRule, ...], places: _Places, place: int, name: str) -> Rule | None:
     """Return the first of the rules for a name that holds where it stands."""
-    for placed in named:
-        if placed.everywhere or placed.holds(*places.of(place, name)):
-            return placed.rule
+    for compiled in named:
+        if compiled.everywhere or compiled.holds(*places.of(place, name)):
+            return compiled.rule
     return None
 
 
@@ -268,4 +271,4 @@ def _path(records: Sequence[Record], place: int) -> list[str]:
 
 
 def _token(key: str | int | None) -> str:
-    return segment(key) if isinstance(key, str) else str(key)
+    return escape_token(key) if isinstance(key, str) else str(key)

@@ -6,7 +6,14 @@ import math
 from json.decoder import scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import Any
 
-__all__ = ["digits_of", "encodable", "made_sound", "member_name", "plain_key", "unescape"]
+__all__ = [
+    "digits_of",
+    "is_encodable",
+    "member_name",
+    "plain_key",
+    "replace_surrogates",
+    "unescape",
+]
 
 
 def member_name(key: Any) -> str | None:
@@ -25,7 +32,7 @@ def plain_key(key: Any) -> Any:
     """Return a key for a copy: of json's own types, so that hashing it runs no stranger's code."""
     kind = type(key)
     if issubclass(kind, str):
-        return made_sound(str.__str__(key))
+        return replace_surrogates(str.__str__(key))
     if kind is bool or key is None:
         return key
     return float.__float__(key) if issubclass(kind, float) else int.__int__(key)
@@ -39,7 +46,7 @@ def digits_of(number: int) -> str | None:
         return None
 
 
-def encodable(text: str) -> bool:
+def is_encodable(text: str) -> bool:
     """Check whether text is free of lone surrogates, so that it can be written as UTF-8."""
     try:
         text.encode()
@@ -48,12 +55,12 @@ def encodable(text: str) -> bool:
     return True
 
 
-def made_sound(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Return text with U+FFFD for each lone surrogate; the same text when it has none.
 
     Two that form a pair are the character they spell, as in ``JSON.stringify``.
     """
-    if text.isascii() or encodable(text):
+    if text.isascii() or is_encodable(text):
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 

@@ -50,7 +50,7 @@ class KeySearch:
         paired = any(not _SPELLED_BY_PAIRS.isdisjoint(name) for name in names)
         self._escape = re.compile(_UNITS + b"|" + _PAIRS if paired else _UNITS)
 
-    def finds(self, text: bytes) -> bool:
+    def may_contain(self, text: bytes) -> bool:
         """Return whether a key may occur in a text in UTF-8; False is certain."""
         if self._key(text) is not None:
             return True

@@ -217,7 +217,7 @@ class _Scan:
             self._note_containers()
         level.noted = len(self.members) + 5
         self.members.extend((level.row, level.index, value, level.name, start, 0))
-        if value & 1:  # body_guard.core.rules.CUT
+        if value & 1:  # body_guard.core.matcher.CUT
             self._cut = level
 
     def _note_containers(self) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from body_guard.core.pointer import split_pointer
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ANYWHERE", "Places", "parsed", "parts"]
+__all__ = ["ANYWHERE", "Places", "parse_glob"]
 
 _ONE: Final = "*"
 _MANY: Final = "**"
@@ -16,18 +18,7 @@ _MANY: Final = "**"
 ANYWHERE: Final = (_MANY,)
 
 
-def parts(pointer: str) -> list[str]:
-    """Return the tokens of an RFC 6901 pointer, decoded.
-
-    Raises:
-        ValueError: It is none; the message ends a sentence that names it.
-    """
-    if pointer and not pointer.startswith("/"):
-        raise ValueError("begins with no slash")
-    return [_decoded(segment) for segment in pointer.split("/")[1:]]
-
-
-def parsed(glob: str) -> tuple[str, ...]:
+def parse_glob(glob: str) -> tuple[str, ...]:
     """Take a glob apart.
 
     Args:
@@ -44,7 +35,9 @@ def parsed(glob: str) -> tuple[str, ...]:
     """
     if glob in ("", "/"):
         return ()
-    segments = parts(glob if glob.startswith("/") or not glob.startswith(_MANY) else f"/{glob}")
+    segments = split_pointer(
+        glob if glob.startswith("/") or not glob.startswith(_MANY) else f"/{glob}"
+    )
     for segment in segments:
         if not segment:
             raise ValueError("has an empty segment")
@@ -60,13 +53,6 @@ def parsed(glob: str) -> tuple[str, ...]:
     )
 
 
-def _decoded(segment: str) -> str:
-    bare = segment.replace("~0", "").replace("~1", "")
-    if "~" in bare:
-        raise ValueError("has a ~ that is neither ~0 nor ~1")
-    return segment.replace("~1", "/").replace("~0", "~")
-
-
 class Places:
     """Globs as one automaton: the place of a container is what is matched so far of each.
 
@@ -75,7 +61,7 @@ class Places:
     operations on a number of some hundred bits, whatever the globs, so that nothing is cached.
 
     Args:
-        globs: As `parsed` takes them.
+        globs: As `parse_glob` takes them.
 
     Attributes:
         start: The place of the body.
@@ -92,7 +78,7 @@ class Places:
         bit = 1
         for glob in dict.fromkeys(globs):
             self.start |= bit
-            for segment in parsed(glob):
+            for segment in parse_glob(glob):
                 if segment == _MANY:
                     self._many |= bit
                 elif segment == _ONE:
@@ -104,7 +90,7 @@ class Places:
             bit <<= 1
         self.onward = bit - 1 & ~self.ends(self._ends)
         self.start |= (self.start & self._many) << 1
-        self.around = self.ends(glob for glob in self._ends if parsed(glob) == ANYWHERE)
+        self.around = self.ends(glob for glob in self._ends if parse_glob(glob) == ANYWHERE)
 
     def ends(self, globs: Iterable[str]) -> int:
         """Return the bits of which a place has one where one of these globs matches."""

@@ -13,15 +13,19 @@ import struct
 from json.decoder import scanstring as _scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from body_guard.core.replacement import spelled
-from body_guard.core.report import MOST_SEGMENTS, Listing, Report, segment
+from body_guard.core.encode import encode_scalar
+from body_guard.core.listing import Listing
+from body_guard.core.pointer import escape_token
+from body_guard.core.redaction import MOST_TOKENS
+from body_guard.core.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from body_guard.core.rules import Matcher, Rule
+    from body_guard.core.matcher import Matcher
+    from body_guard.core.rule import Rule
 
-__all__ = ["Spliced", "splice"]
+__all__ = ["SpliceResult", "splice"]
 
 _space: Final[Any] = re.compile(rb"[ \t\n\r]*").match
 #: A piece of a string. It is bounded, since re keeps a record of each turn of a repeated group.
@@ -40,7 +44,7 @@ _TYPES: Final = {
 }
 
 
-class Spliced(NamedTuple):
+class SpliceResult(NamedTuple):
     """What is left of a text, and what was found in it.
 
     Attributes:
@@ -61,7 +65,7 @@ def splice(
     *,
     records: bool = False,
     walked: bool = False,
-) -> Spliced:
+) -> SpliceResult:
     """Cut the forbidden members out of JSON text.
 
     Args:
@@ -130,23 +134,23 @@ class _Cutter:
                 self._mark(rule, container, name, start, end)
                 self._remove(container, position, name, end)
                 behind = end
-            elif text[start:end] != (put := spelled(rule.replacement)):
+            elif text[start:end] != (put := encode_scalar(rule.replacement)):
                 self._mark(rule, container, name, start, end)
                 self._put(start, put or b"", end)
                 behind = end
 
-    def spliced(self) -> Spliced:
+    def spliced(self) -> SpliceResult:
         findings = tuple(self._listing.findings)
         report = Report(findings, self._changed, omitted=self._found - len(findings))
         if not self._changed:
-            return Spliced(self._text, report, False)
+            return SpliceResult(self._text, report, False)
         self._out.write(memoryview(self._text)[self._done :])
-        return Spliced(self._out.getvalue(), report, self._rejected)
+        return SpliceResult(self._out.getvalue(), report, self._rejected)
 
     def _rule(self, container: int, value: int, name: int) -> Rule | None:
-        for placed in self._matcher.rules_of(value):
-            if placed.everywhere or placed.holds(*self._containers.places(container, name)):
-                return placed.rule
+        for compiled in self._matcher.rules_for_value(value):
+            if compiled.everywhere or compiled.holds(*self._containers.places(container, name)):
+                return compiled.rule
         return None
 
     def _mark(self, rule: Rule, container: int, name: int, start: int, end: int) -> None:
@@ -218,7 +222,7 @@ class _Containers:
         for row in self._down_to(container, trails):
             trails[row] = self._extended(trails[self._rows[2 * row]], row)
         levels, length, first = trails[container]
-        own = segment(self._name(name))
+        own = escape_token(self._name(name))
         most = listing.wants(levels + 1, length + 1 + len(own))
         if levels > len(first) and most > levels:
             first = tuple(map(self._segment, self._down_to(container, {})))[-levels:]
@@ -230,7 +234,7 @@ class _Containers:
             return around
         levels, length, first = around
         token = self._segment(row)
-        first = (*first, token) if levels < MOST_SEGMENTS else first
+        first = (*first, token) if levels < MOST_TOKENS else first
         return _Trail(levels + 1, length + 1 + len(token), first)
 
     def _down_to(self, container: int, known: dict[int, Any]) -> Iterator[int]:
@@ -242,7 +246,7 @@ class _Containers:
         return reversed(rows)
 
     def _segment(self, row: int) -> str:
-        return segment(self._token(row))
+        return escape_token(self._token(row))
 
     def _token(self, row: int) -> str:
         token = self._rows[2 * row + 1]

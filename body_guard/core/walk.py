@@ -18,21 +18,30 @@ import math
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from body_guard.core.encode import encode_scalar
 from body_guard.core.errors import BodyLimitError
-from body_guard.core.json_text import digits_of, encodable, made_sound, member_name, plain_key
+from body_guard.core.json_text import (
+    digits_of,
+    is_encodable,
+    member_name,
+    plain_key,
+    replace_surrogates,
+)
+from body_guard.core.listing import Listing
 from body_guard.core.plain_data import HINT, is_plain_data
-from body_guard.core.replacement import spelled
-from body_guard.core.report import CLEAN, Finding, Listing, Report, pointer, segment, shown
-from body_guard.core.rules import STARTS
+from body_guard.core.pointer import escape_token, join_pointer
+from body_guard.core.redaction import redact_path
+from body_guard.core.report import CLEAN, Finding, Report
 from body_guard.core.typenames import class_attribute, package, qualified_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from body_guard.core.rules import Matcher, Placed, Rule
+    from body_guard.core.matcher import CompiledRule, Matcher
+    from body_guard.core.rule import Rule
     from body_guard.policy import Policy
 
-__all__ = ["Walked", "walk"]
+__all__ = ["WalkResult", "walk"]
 
 #: How many items strangers may make up in one walk: an ``__iter__`` or a ``convert=`` that gives
 #: ever new containers ends here. What the caller built itself is in memory already and is free.
@@ -181,15 +190,15 @@ class _Node:
         rebuilt: dict[Any, object] = {}
         for key, _, value in self._kept():
             plain = plain_key(key)
-            rebuilt[_Twin(made_sound(member_name(key) or "")) if plain in rebuilt else plain] = (
-                value
-            )
+            rebuilt[
+                _Twin(replace_surrogates(member_name(key) or "")) if plain in rebuilt else plain
+            ] = value
         return rebuilt
 
     def _report_duplicates(self) -> None:
         seen: set[str | None] = set()
         for key, _, value in self._kept():
-            name = made_sound(member_name(key) or "")
+            name = replace_surrogates(member_name(key) or "")
             if name in seen:
                 self.mark(name, _Mark("duplicate", "report", type(value)))
             seen.add(name)
@@ -210,7 +219,7 @@ class _Twin(str):
     __hash__ = object.__hash__
 
 
-class Walked:
+class WalkResult:
     """A walked value: what is left of it, and what an encoder needs to know.
 
     Attributes:
@@ -243,7 +252,7 @@ class Walked:
         self.nodes = nodes
         self.report = _report(root, changed, rejected)
 
-    def then(self, later: Walked) -> Walked:
+    def then(self, later: WalkResult) -> WalkResult:
         """Return a later walk of what this one left, with what this one found before it."""
         later.report = self.report + later.report
         return later
@@ -256,7 +265,7 @@ class Walked:
             key, node = down
             tokens.append(_token(key))
             down = node.deepest
-        return pointer(tokens[1:])
+        return join_pointer(tokens[1:])
 
 
 def walk(
@@ -265,7 +274,7 @@ def walk(
     matcher: Matcher,
     *,
     for_encoder: bool = False,
-) -> Walked:
+) -> WalkResult:
     """Walk a value and everything in it.
 
     Args:
@@ -320,7 +329,7 @@ class _Walk:
         self._rejected = False
         self._stack: list[_Node] = []
 
-    def run(self, value: object) -> Walked:
+    def run(self, value: object) -> WalkResult:
         # The body is walked as the one element of an array, so that every row has one home.
         __tracebackhide__ = True
         root = _Node([value], True, [value], made_up=False)
@@ -338,7 +347,7 @@ class _Walk:
                 self._bound[id(node.source), self._place()] = node
             stack.pop()
             if not stack:
-                return Walked(root, self._changed, self._rejected, len(self._nodes))
+                return WalkResult(root, self._changed, self._rejected, len(self._nodes))
             stack[-1].adopt(stack[-1].position, stack[-1].key, node)
 
     def _step(self, node: _Node) -> _Node | None:
@@ -347,7 +356,7 @@ class _Walk:
         nodes = self._nodes
         is_array = node.is_array
         matcher = self._matcher
-        starts, short, names = matcher.starts, matcher.short, matcher.keys
+        keys, prefixes = matcher.keys, matcher.prefixes
         key: Any
         for position, item in node.pending:
             if is_array:
@@ -358,9 +367,8 @@ class _Walk:
                 if (
                     type(key) is not str
                     or not key.isascii()
-                    or key[:STARTS] in starts
-                    or (short and key.startswith(short))
-                    or key in names
+                    or key in keys
+                    or key.startswith(prefixes)
                 ):
                     key = self._judge_key(node, position, key, item)
                     if key is None:
@@ -369,8 +377,8 @@ class _Walk:
             kind = type(item)
             if kind is str:
                 node.size += len(item) + 2
-                if not item.isascii() and not encodable(item):
-                    self._replace(node, position, key, "surrogate", made_sound(item), kind)
+                if not item.isascii() and not is_encodable(item):
+                    self._replace(node, position, key, "surrogate", replace_surrogates(item), kind)
             elif kind is dict or kind is list or kind is tuple:
                 known = nodes.get(id(item))
                 if known is None:
@@ -442,14 +450,14 @@ class _Walk:
         """Return the places of the innermost container, and of a member or element of it."""
         return self._place(), self._below(node, key)
 
-    def _rule(self, node: _Node, key: str | int, found: tuple[Placed, ...]) -> Rule | None:
+    def _rule(self, node: _Node, key: str | int, found: tuple[CompiledRule, ...]) -> Rule | None:
         """Return the first of the rules that match which holds here."""
-        for placed in found:
-            if placed.everywhere:
-                return placed.rule
+        for compiled in found:
+            if compiled.everywhere:
+                return compiled.rule
             node.bound = True
-            if placed.holds(*self._places(node, key)):
-                return placed.rule
+            if compiled.holds(*self._places(node, key)):
+                return compiled.rule
         return None
 
     def _judge_key(self, node: _Node, position: int, key: object, item: object) -> str | None:
@@ -466,8 +474,8 @@ class _Walk:
                 mark = _Mark("unserializable", self._policy.unserializable, kind, package(kind))
             self._take(node, position, place, mark)
             return None
-        sound = made_sound(name)
-        found = self._matcher.named(sound)
+        sound = replace_surrogates(name)
+        found = self._matcher.rules_for_name(sound)
         rule = self._rule(node, sound, found) if found else None
         done = rule is not None and self._obey(rule, node, position, name, item)
         if kind is not str or sound != name:
@@ -487,7 +495,7 @@ class _Walk:
         if rule.action != "replace":
             self._take(node, position, key, mark)
             return True
-        if spelled(item) == spelled(rule.replacement):
+        if encode_scalar(item) == encode_scalar(rule.replacement):
             return False
         node.edit(position, rule.replacement)
         node.mark(key, mark)
@@ -502,7 +510,7 @@ class _Walk:
         item = given
         for _ in range(_MOST_CONVERSIONS):
             kind = type(item)
-            typed = self._matcher.typed(kind)
+            typed = self._matcher.rules_for_type(kind)
             rule = self._rule(node, key, typed) if typed else None
             if rule is not None and self._obey(rule, node, position, key, item):
                 node.size -= _PUNCTUATION + len(key) if isinstance(key, str) else 0
@@ -542,8 +550,8 @@ class _Walk:
         if issubclass(kind, str):
             text = str.__str__(item)
             node.size += len(text) + 2
-            if not encodable(text):
-                self._replace(node, position, key, "surrogate", made_sound(text), kind)
+            if not is_encodable(text):
+                self._replace(node, position, key, "surrogate", replace_surrogates(text), kind)
         elif issubclass(kind, float):
             if not math.isfinite(item):
                 self._replace(node, position, key, "non-finite", None, kind)
@@ -603,9 +611,9 @@ class _Walk:
         __tracebackhide__ = True
         if count > most:
             keys = [*(node.key for node in self._stack[:-1]), key]
-            path = pointer([_token(key) for key in keys[1:]])
+            path = join_pointer([_token(key) for key in keys[1:]])
             raise BodyLimitError(
-                f"The body was not sent: below {shown(path) or 'its root'}, "
+                f"The body was not sent: below {redact_path(path) or 'its root'}, "
                 f"{why.format(f'{most:,}')}.",
                 Report((Finding(path, "size", "reject"),)),
             )
@@ -712,7 +720,7 @@ def _pairs(said: list[Any]) -> list[Any] | None:
 
 
 def _token(key: str | int) -> str:
-    return segment(key) if isinstance(key, str) else str(key)
+    return escape_token(key) if isinstance(key, str) else str(key)
 
 
 def _report(root: _Node, changed: bool, rejected: bool) -> Report:

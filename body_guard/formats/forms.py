@@ -10,16 +10,19 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from body_guard.core.replacement import spelled
-from body_guard.core.report import Listing, Report, segment
-from body_guard.core.splice import Spliced
+from body_guard.core.encode import encode_scalar
+from body_guard.core.listing import Listing
+from body_guard.core.pointer import escape_token
+from body_guard.core.report import Report
+from body_guard.core.splice import SpliceResult
 from body_guard.formats.compression import codings_of
 from body_guard.formats.content_type import is_text, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from body_guard.core.rules import Matcher, Rule
+    from body_guard.core.matcher import Matcher
+    from body_guard.core.rule import Rule
 
 __all__ = ["sanitize_form", "sanitize_multipart"]
 
@@ -34,7 +37,7 @@ _FOLD: Final = re.compile(rb"\r\n(?=[ \t])")
 _LENGTH: Final = re.compile(rb"^(content-length[ \t]*:[ \t]*)[0-9]+", _LINE)
 
 
-def sanitize_form(content: bytes, matcher: Matcher) -> Spliced:
+def sanitize_form(content: bytes, matcher: Matcher) -> SpliceResult:
     """Cut pairs with a forbidden key out of an ``application/x-www-form-urlencoded`` body.
 
     Args:
@@ -68,7 +71,7 @@ def sanitize_form(content: bytes, matcher: Matcher) -> Spliced:
         else:
             found.add(keys, depth, rule)
     report = found.report()
-    return Spliced(b"&".join(kept) if report.changed else content, report, found.rejected)
+    return SpliceResult(b"&".join(kept) if report.changed else content, report, found.rejected)
 
 
 def sanitize_multipart(
@@ -76,7 +79,7 @@ def sanitize_multipart(
     content_type: str,
     matcher: Matcher,
     sanitize: Callable[[bytes, str, str], tuple[bytes, Report]],
-) -> Spliced | None:
+) -> SpliceResult | None:
     """Cut what may not leave out of a multipart body.
 
     Args:
@@ -126,11 +129,11 @@ def sanitize_multipart(
             if told.changed:
                 head = _LENGTH.sub(rb"\g<1>%d" % len(clean), head)
                 piece = head + blank + clean + ending
-            found.adopt(segment(name), told)
+            found.adopt(escape_token(name), told)
         kept.append(piece)
     report = found.report()
     body = delimiter.join(kept) if report.changed else content
-    return Spliced(body, report, found.rejected)
+    return SpliceResult(body, report, found.rejected)
 
 
 def _judged(keys: list[str], matcher: Matcher, found: _Found) -> tuple[Rule | None, int]:
@@ -139,7 +142,7 @@ def _judged(keys: list[str], matcher: Matcher, found: _Found) -> tuple[Rule | No
     container, member = places.around, places.start
     for depth, key in enumerate(keys, 1):
         container, member = member, places.below(member, key)
-        rule = matcher.first(key, container, member)
+        rule = matcher.first_rule(key, container, member)
         if rule is not None:
             if rule.action != "report":
                 return rule, depth
@@ -177,7 +180,7 @@ class _Found:
         self.rejected |= rule.action == "reject"
         self._changed |= rule.action != "report"
         if self._listing.takes(rule.action):
-            tokens = [segment(key) for key in keys[: self._listing.wants(depth)][:depth]]
+            tokens = [escape_token(key) for key in keys[: self._listing.wants(depth)][:depth]]
             self._listing.add(tokens, rule.name, rule.action, "", rule.owner, levels=depth)
 
     def adopt(self, token: str, report: Report) -> None:
@@ -195,7 +198,7 @@ class _Found:
     def replacement(self, keys: list[str], depth: int, rule: Rule, text: str) -> str:
         """Return the text that replaces another one."""
         given = rule.replacement
-        put = given if isinstance(given, str) else (spelled(given) or b"").decode()
+        put = given if isinstance(given, str) else (encode_scalar(given) or b"").decode()
         if put != text:
             self.add(keys, depth, rule)
         return put

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.errors import BodyError
-from body_guard.core.report import told
+from body_guard.core.redaction import format_findings
 from body_guard.http.reporting import log
 from body_guard.policy import Policy
 from body_guard.sanitizer import Sanitizer
@@ -63,7 +63,7 @@ def note(
         return
     found = [finding for finding in report.findings if finding.action != "report"]
     if found:
-        text = f"no encoder can write {told(found, most=10)} of this body."
+        text = f"no encoder can write {format_findings(found, most=10)} of this body."
         if hasattr(error, "add_note"):
             error.add_note(f"{_BEGINNING} {text}")
         else:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.errors import BodyError
-from body_guard.core.report import Finding, Report, shown
+from body_guard.core.redaction import redact_path
+from body_guard.core.report import Finding, Report
 from body_guard.http.outgoing import EXTENSION
 from body_guard.http.tally import Tally
 
@@ -202,7 +203,7 @@ def deliver(report: Report, policy: Policy, host: str) -> None:
 
 def _report_finding(finding: Finding, report: Report, host: str) -> None:
     """Count a finding; warn of the first one of its rule, kind of place, host and mode."""
-    path = shown(finding.path)
+    path = redact_path(finding.path)
     shape = "/".join(["*" if part.isdigit() else part for part in path.split("/")])
     times = _count("findings", host, finding.rule, report.mode, shape)
     level = logging.WARNING if times == 1 else logging.DEBUG
@@ -267,8 +268,8 @@ def log(level: int, text: str, *args: object, **fields: str) -> None:
         level: Of `logging`.
         text: A format string, without the name of this package.
         args: Of the text.
-        fields: Some of ``rule``, ``path`` (as `shown`), ``host``, ``action``, ``owner``, ``type``
-            and ``mode``; the others are ``""``.
+        fields: Some of ``rule``, ``path`` (as `redact_path`), ``host``, ``action``, ``owner``,
+            ``type`` and ``mode``; the others are ``""``.
     """
     text = f"body_guard: {text}"
     try:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from body_guard.config import default_policy
 from body_guard.core.errors import BodyError, GuardError, SignedBodyError
-from body_guard.core.report import CLEAN, Report, not_judged, stamp, told
+from body_guard.core.redaction import format_findings
+from body_guard.core.report import CLEAN, Report, not_judged, stamp
 from body_guard.http import reporting
 from body_guard.http.auditing import audited
 from body_guard.http.outgoing import EXTENSION, OVERRIDE, peek, put, recall, remember
@@ -253,8 +254,8 @@ class Guard:
             except UnknownDigestError as error:
                 header = error.header
         raise SignedBodyError(
-            f"The body was not sent: it holds {told(report.findings)}, and taking that out "
-            f"would make its {header} header wrong. Guard the client that signs, so that the "
+            f"The body was not sent: it holds {format_findings(report.findings)}, and taking that "
+            f"out would make its {header} header wrong. Guard the client that signs, so that the "
             "body is clean before it is signed.",
             report,
         )

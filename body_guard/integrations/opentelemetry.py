@@ -26,7 +26,7 @@ except ImportError as error:  # also of a name: others may have made the namespa
         name="opentelemetry",
     ) from None
 
-from body_guard.core.report import shown
+from body_guard.core.redaction import redact_path
 
 if TYPE_CHECKING:
     from body_guard.core.report import Finding, Report
@@ -94,7 +94,7 @@ class Recorder:
             self._not_judged.add(1, {**common, "reason": reason})
         span = trace.get_current_span()
         for finding in report.findings[:_MOST_EVENTS] if span.is_recording() else ():
-            place = {"path": shown(finding.path), "type": finding.type}
+            place = {"path": redact_path(finding.path), "type": finding.type}
             span.add_event("body_guard.finding", {**common, **self._attributes(finding), **place})
 
     def _attributes(self, finding: Finding) -> dict[str, str]:

@@ -56,7 +56,7 @@ class Coverage:
 
     doors: tuple[Door, ...]
     warnings: tuple[str, ...] = ()
-    passes: str = field(default_factory=accelerator.described)
+    passes: str = field(default_factory=accelerator.describe)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from body_guard.builtin_rules.catalog import SENTRY, presets
-from body_guard.core.rules import Rule
+from body_guard.core.rule import Rule
 
 #: The releases of litellm whose declarations the rows are complete for.
 READ = ("1.106.2", "1.109.1", "1.110.2")

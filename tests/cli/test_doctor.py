@@ -214,7 +214,7 @@ def test_versions_are_shown() -> None:
     # openai 3 brings it on every Python.
     there = version("httpx2") if find_spec("httpx2") else "not installed"
     assert ["httpx2", there] in shown
-    passes = f"{body_guard.__version__}, its passes {accelerator.described()}"
+    passes = f"{body_guard.__version__}, its passes {accelerator.describe()}"
     assert ["body-guard", passes] in shown
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import json
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +12,9 @@ import pytest
 from hypothesis import given
 
 from body_guard import BodyLimitError, Policy, Sanitizer, sanitizer
-from body_guard.core.encode import DEEPEST, encode
+from body_guard.core.encode import DEEPEST, encode, encode_scalar
 
+from hostile import HostileMeta, hostile_class
 from strategies import clean
 
 if TYPE_CHECKING:
@@ -146,3 +149,39 @@ def test_a_stack_that_ends_first_does_not_hide_it_either() -> None:
     with pytest.raises(BodyLimitError) as caught:
         SANITIZER.encode({"x": [1], "_sentry_x": 1})
     assert [found.rule for found in caught.value.report.findings] == ["sentry", "depth"]
+
+
+class Word(str):
+    __slots__ = ()
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+SPELLED: dict[str, tuple[Any, bytes | None]] = {
+    "str": ("a", b'"a"'),
+    "not-ascii": ("ü\u2028", '"ü\u2028"'.encode()),
+    "control": ("\x00\n", b'"\\u0000\\n"'),
+    "int": (-1, b"-1"),
+    "float": (1e16, b"1e+16"),
+    "minus-zero": (-0.0, b"-0.0"),
+    "true": (True, b"true"),
+    "none": (None, b"null"),
+    "nan": (math.nan, None),
+    "infinity": (-math.inf, None),
+    "surrogate": ("\ud800", None),
+    "digits": (10**5000, None),
+    "list": ([], None),
+    "dict": ({}, None),
+    "bytes": (b"a", None),
+    "str-subclass": (Word("a"), None),
+    "int-subclass": (Level.HIGH, None),
+    "hostile": (object.__new__(hostile_class(object, HostileMeta)), None),
+}
+
+
+@pytest.mark.parametrize(("value", "text"), SPELLED.values(), ids=SPELLED)
+def test_scalars_are_spelled_as_json_does(value: Any, text: bytes | None) -> None:
+    """Byte for byte as the encoder would; what it could not write has no spelling."""
+    assert encode_scalar(value) == text

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from body_guard import Policy, Rule
+from body_guard.core.explain import explain
 from body_guard.core.key_index import KeyIndex
-from body_guard.core.rules import CUT, Matcher
+from body_guard.core.matcher import CUT, Matcher
 
 NAMED: dict[str, tuple[str, list[int]]] = {
     "exact": ("ab", [0, 1, 3]),
@@ -85,8 +86,8 @@ def test_the_value_of_a_key_says_whether_it_is_removed_anywhere(
     longest = max((prefix for prefix in prefixes if name.startswith(prefix)), key=len, default="")
     value = names.get(name, prefixes.get(longest, 0))
     assert bool(value & CUT) is cut
-    assert [placed.rule.name for placed in matcher.rules_of(value)] == found
-    assert matcher.rules_of(value) == matcher.named(name)
+    assert [placed.rule.name for placed in matcher.rules_for_value(value)] == found
+    assert matcher.rules_for_value(value) == matcher.rules_for_name(name)
 
 
 # What building and judging cost.
@@ -178,8 +179,11 @@ def test_judging_a_name_is_linear_in_its_rules(
     for count in (300, 600):
         matcher = Matcher(make(count))
         asked = {
-            "named": lambda m=matcher, c=count: (m.named("key"), m.named("_" * c)),
-            "explain": lambda m=matcher: m.explain("/a/key"),
+            "named": lambda m=matcher, c=count: (
+                m.rules_for_name("key"),
+                m.rules_for_name("_" * c),
+            ),
+            "explain": lambda m=matcher: explain(m, "/a/key"),
             "key_table_arguments": matcher.key_table_arguments,
         }
         ran.append(lines(asked[ask]))

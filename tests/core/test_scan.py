@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from body_guard import Policy, Rule
 from body_guard.core import accelerator
-from body_guard.core.rules import Matcher
+from body_guard.core.matcher import Matcher
 
 from strategies import json_texts
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from body_guard.core.scopes import Places, parsed, parts
+from body_guard.core.pointer import split_pointer
+from body_guard.core.scopes import Places, parse_glob
 
 MATCHES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     # glob, pointers it matches, pointers it does not
@@ -37,7 +38,7 @@ MATCHES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 def matched(globs: tuple[str, ...], pointer: str) -> set[str]:
     places = Places(globs)
     place = places.start
-    for token in parts(pointer):
+    for token in split_pointer(pointer):
         place = places.below(place, token)
     return {glob for glob in globs if place & places.ends((glob,))}
 
@@ -92,7 +93,7 @@ MISTAKES = {
 def test_what_is_no_glob(glob: str, why: str) -> None:
     """Each mistake has a sentence of its own."""
     with pytest.raises(ValueError, match=f"^{re.escape(why)}$"):
-        parsed(glob)
+        parse_glob(glob)
 
 
 def reference(segments: tuple[str, ...], tokens: list[str]) -> bool:

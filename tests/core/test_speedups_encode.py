@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from body_guard import BodyLimitError, Policy, Report, Rule, presets
 from body_guard.builtin_rules.preset_tables import PRESETS
 from body_guard.core.encode import DEEPEST
-from body_guard.core.json_text import made_sound
-from body_guard.core.rules import Matcher
-from body_guard.core.scopes import ANYWHERE, parsed
+from body_guard.core.json_text import replace_surrogates
+from body_guard.core.matcher import Matcher
+from body_guard.core.scopes import ANYWHERE, parse_glob
 from body_guard.core.walk import walk
 
 from hostile import HOSTILE, Span, hostile_class, hostile_key
@@ -572,7 +572,9 @@ def rules(draw: st.DrawFn, number: int) -> Rule:
         action=action,
         scope=draw(st.just(("**",)) | st.lists(_globs, min_size=1, max_size=2).map(tuple)),
         exceptions=draw(
-            st.lists(_globs.filter(lambda glob: parsed(glob) != ANYWHERE), max_size=1).map(tuple)
+            st.lists(_globs.filter(lambda glob: parse_glob(glob) != ANYWHERE), max_size=1).map(
+                tuple
+            )
         ),
         protect=draw(st.booleans()),
         replacement=draw(_scalars) if action == "replace" else None,
@@ -687,7 +689,7 @@ def test_a_clean_body_has_a_clean_report(value: Any) -> None:
 def test_text_of_any_characters(text: str, style: Style) -> None:
     """Escapes, widths and half characters, in each style."""
     for value in (text, text + "x" * 30, "x" * 15 + text, text + "é", text + "\U0001f600"):
-        sound = made_sound(value)
+        sound = replace_surrogates(value)
         expected = json.dumps(sound, ensure_ascii=style.ensure_ascii).encode()
         assert compiled(value, style=style)[0] == expected
 

@@ -10,20 +10,20 @@ from hypothesis import assume, given
 
 from body_guard import BodyRejectedError, Policy, Rule, Sanitizer
 from body_guard.core import accelerator
+from body_guard.core.matcher import Matcher
 from body_guard.core.report import CLEAN
-from body_guard.core.rules import Matcher
-from body_guard.core.splice import Spliced, splice
+from body_guard.core.splice import SpliceResult, splice
 
 from strategies import json_texts
 
 MATCHER = Matcher(Policy().rules)
 
 
-def cut(text: bytes, matcher: Matcher = MATCHER) -> Spliced:
+def cut(text: bytes, matcher: Matcher = MATCHER) -> SpliceResult:
     """Scan a text and splice it."""
     hits = accelerator.scan(text, matcher)
     assert not isinstance(hits, int)
-    return Spliced(text, CLEAN, False) if hits is None else splice(text, hits, matcher)
+    return SpliceResult(text, CLEAN, False) if hits is None else splice(text, hits, matcher)
 
 
 #: Text, what is left of it, and the paths of what was cut.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from body_guard import BodyRejectedError, Sanitizer
-from body_guard.core.report import pointer, segment
+from body_guard.core.pointer import escape_token, join_pointer
 
 from corpora import tokens
 
@@ -90,9 +90,9 @@ class Reference:
             key = self.take()
             name = json.loads(key)
             forbidden = judged and name.startswith(("_sentry_", "_sentrysdk_"))
-            below = [*path, segment(name)]
+            below = [*path, escape_token(name)]
             if forbidden:
-                self.found.append(pointer(below))
+                self.found.append(join_pointer(below))
             text = key + self.space() + self.take() + self.space()
             text += self.value(below, judged and not forbidden)
             members.append((before, text, self.space(), forbidden))

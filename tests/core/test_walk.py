@@ -25,9 +25,9 @@ import pytest
 from hypothesis import given
 
 from body_guard import BodyLimitError, BodyRejectedError, Finding, Policy, Rule, Sanitizer
-from body_guard.core import report as report_module
+from body_guard.core import listing
 from body_guard.core import walk as module
-from body_guard.core.rules import Matcher
+from body_guard.core.matcher import Matcher
 from body_guard.core.walk import walk
 
 from hostile import HOSTILE, HostileMeta, Span, hostile_class, hostile_key, snapshot
@@ -1405,7 +1405,7 @@ def test_counting_places_takes_no_memory_of_its_own(
     leaf: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twenty thousand doublings take the memory of as many lists, not of numbers without bound."""
-    monkeypatch.setattr(report_module, "_MOST_FINDINGS", 10)
+    monkeypatch.setattr(listing, "_MOST_FINDINGS", 10)
     single = double = leaf
     for _ in range(20_000):
         single, double = [single, None], [double, double]

@@ -1,0 +1,102 @@
+"""The findings of one look at a body, up to a bound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from body_guard.core.pointer import join_pointer
+from body_guard.core.redaction import MOST_TOKENS, abridge, redact_token
+from body_guard.core.report import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Listing"]
+
+#: Findings listed in one report, and characters of path they may take; the rest are counted.
+_MOST_FINDINGS: Final = 1000
+_MOST_PATH: Final = 2**22
+
+
+class Listing:
+    """The findings of one look, up to a bound, so that a hostile body cannot make a report grow."""
+
+    __slots__ = ("_refuses", "_room", "_shown", "findings")
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._refuses = False
+        self._room = _MOST_PATH
+        # The tokens of the last shortened path: the next one begins with most of them, and to
+        # hash a long one each time would take as long as the body is, times the findings.
+        self._shown: dict[str, str] = {}
+
+    @property
+    def full(self) -> bool:
+        """Whether further findings are only counted."""
+        return len(self.findings) >= _MOST_FINDINGS
+
+    def takes(self, action: str) -> bool:
+        """Check whether to `add` one more: while there is room, and the first that refuses always.
+
+        Without that one, the error of a refused body could not say why.
+        """
+        room = len(self.findings) < _MOST_FINDINGS
+        return room or (action == "reject" and not self._refuses)
+
+    def wants(self, levels: int, length: int = 0) -> int:
+        """Return how many tokens of a path of so many levels are of use to `add`.
+
+        Args:
+            levels: How many there are.
+            length: The characters of the path, where they are known.
+        """
+        return levels if max(2 * levels, length) <= self._room else MOST_TOKENS
+
+    def add(
+        self,
+        tokens: Sequence[str],
+        rule: str,
+        action: str,
+        kind: str,
+        owner: str = "",
+        hint: str = "",
+        *,
+        levels: int | None = None,
+    ) -> None:
+        """List a finding, in the place of the last one if full; shortened if its path is too long.
+
+        Args:
+            tokens: Of its path, all or the first.
+            rule: As of `Finding`, and so are the next four.
+            action: What is done.
+            kind: The type.
+            owner: Who puts it there.
+            hint: What would keep it.
+            levels: How many tokens there are, where not all are given.
+        """
+        if len(self.findings) >= _MOST_FINDINGS:
+            self.findings.pop()
+        if action == "reject":
+            self._refuses = True
+        self.findings.append(Finding(self.path(tokens, levels), rule, action, kind, owner, hint))
+
+    def path(self, tokens: Sequence[str], levels: int | None = None) -> str:
+        """Return a path, at the cost of the room there is for all; shortened where there is none.
+
+        Args:
+            tokens: All, or the first.
+            levels: How many there are, where not all are given.
+        """
+        levels = len(tokens) if levels is None else levels
+        whole = len(tokens) == levels and 2 * levels <= self._room
+        if whole and levels + sum(map(len, tokens)) <= self._room:
+            path = join_pointer(tokens)
+        else:
+            known = self._shown
+            self._shown = {
+                token: known.get(token) or redact_token(token) for token in tokens[:MOST_TOKENS]
+            }
+            path = abridge([self._shown[token] for token in tokens[:MOST_TOKENS]], levels)
+        self._room -= len(path)
+        return path
