@@ -155,14 +155,14 @@ MISTAKES = {
         "'on report' = 1",
         '"on report": there is no such key; did you mean on_report?',
     ),
-    "a wrong value": ("mode = 'adit'", "mode: mode is one of enforce, audit; got 'adit'."),
+    "a wrong value": ("mode = 'adit'", "mode is one of enforce, audit; got 'adit'."),
     "a wrong type": (
         "buffer = '1'",
-        "buffer: buffer takes a number of bytes from 0, not '1'.",
+        "buffer takes a number of bytes from 0, not '1'.",
     ),
     "two mistakes": (
         "mode = 'adit'\nbuffer = -1",
-        "buffer: buffer takes a number of bytes from 0, not -1.",
+        "buffer takes a number of bytes from 0, not -1.",
     ),
     "a date": (
         "presets = 2026-01-01",
@@ -177,7 +177,7 @@ MISTAKES = {
     "a rule without a name": ("[[rules]]\nkeys = ['x']", "rules[0]: a rule needs a name."),
     "a rule's type": (
         "[[rules]]\nname = 'x'\nkeys = 'y'",
-        "rules[0].keys: Rule 'x': keys takes several strings; write ('y',).",
+        "rules[0]: Rule 'x': keys takes several strings; write ('y',).",
     ),
     "a rule of no sense": (
         "[[rules]]\nname = 'x'\nkeys = ['y']\n[[rules]]\nname = 'z'",
@@ -185,7 +185,7 @@ MISTAKES = {
     ),
     "two rules": (
         "[[rules]]\nname = 'x'\nkeys = ['y']\n[[rules]]\nname = 'x'\nkeys = ['z']",
-        "rules: Two rules are named 'x'; a finding could mean either.",
+        "Two rules are named 'x'; a finding could mean either.",
     ),
     "a preset": (
         "presets = ['sentri']",
@@ -219,7 +219,7 @@ MISTAKES = {
     "a host": ("[hosts]\n'a.com' = {}\n'b.com' = 1", 'hosts."b.com": takes a table, not an integer.'),
     "a pattern": (
         "[hosts.'a.com:80']",
-        f"hosts.\"a.com:80\": 'a.com:80' is no pattern; {CHOICES}",
+        f"hosts: 'a.com:80' is no pattern; {CHOICES}",
     ),
     "a host's key": (
         "[hosts.'*.a.com']\nbufer = 1",
@@ -227,11 +227,11 @@ MISTAKES = {
     ),
     "a host's value": (
         "[hosts.localhost]\nbuffer = -1",
-        "hosts.localhost.buffer: buffer takes a number of bytes from 0, not -1.",
+        "hosts.localhost: buffer takes a number of bytes from 0, not -1.",
     ),
     "a host's rule": (
         "[[hosts.localhost.rules]]\nname = 'x'\nkeys = ['y']\nprotect = 1",
-        "hosts.localhost.rules[0].protect: Rule 'x': protect takes True or False.",
+        "hosts.localhost.rules[0]: Rule 'x': protect takes True or False.",
     ),
     "nested hosts": (
         "[hosts.localhost.hosts.'b.com']",
