@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.errors import BodyError
-from body_guard.core.redaction import format_findings
+from body_guard.core.redaction import redact_path
 from body_guard.http.reporting import log
 from body_guard.policy import Policy
 from body_guard.sanitizer import Sanitizer
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from body_guard.core.report import Report
 
-__all__ = ["ENCODING_ERRORS", "audited", "note", "noted"]
+__all__ = ["ENCODING_ERRORS", "add_note", "audit", "note_errors"]
 
 #: What an encoder raises over a value that it cannot write.
 ENCODING_ERRORS: Final[tuple[type[Exception], ...]] = (TypeError, ValueError, RecursionError)
 
-_BEGINNING: Final = "body_guard: in an audit,"
+_BEGINNING: Final = "body_guard: no encoder can write "
 
 
-def audited(look: Callable[[], tuple[object, Report]]) -> Report:
+def audit(look: Callable[[], tuple[object, Report]]) -> Report:
     """Return the report of a look at a body, with none of the look's consequences.
 
     Args:
@@ -40,12 +40,12 @@ def audited(look: Callable[[], tuple[object, Report]]) -> Report:
     return replace(report, changed=False, mode="audit")
 
 
-def note(
+def add_note(
     error: BaseException, value: object, convert: Callable[[Any], object] | None = None
 ) -> None:
-    """Add to an encoder's error where in a body it met what it cannot write, and of what type.
+    """Add to an encoder's error the path and type of what it cannot write of a body.
 
-    Python 3.10 has no notes: there, the log says it.
+    Python 3.10 has no notes; there, the log says it.
 
     Args:
         error: As the encoder raised it.
@@ -54,36 +54,34 @@ def note(
     """
     __tracebackhide__ = True
     if any(_BEGINNING in text for text in getattr(error, "__notes__", ())):
-        return  # a door above or below this one has said it
+        return  # another guard has said it
     # No rules: they would stop at a member that they take out, and not say what is inside.
     look = Sanitizer(Policy((), convert=convert)).prepare
     try:
-        report = audited(lambda: look(value))
+        report = audit(lambda: look(value))
     except Exception:  # a failure of ours is no reason to lose the encoder's error
         return
-    found = [finding for finding in report.findings if finding.action != "report"]
-    if found:
-        text = f"no encoder can write {format_findings(found, most=10)} of this body."
-        if hasattr(error, "add_note"):
-            error.add_note(f"{_BEGINNING} {text}")
-        else:
-            log(logging.WARNING, "in an audit, %s", text, mode="audit")
+    for finding in report.findings:
+        if finding.action != "report":
+            text = f"{_BEGINNING}{redact_path(finding.path)} ({finding.type or finding.rule})"
+            if hasattr(error, "add_note"):
+                error.add_note(text)
+            else:
+                log(logging.WARNING, "%s", text.removeprefix("body_guard: "), mode="audit")
+            return
 
 
 @contextmanager
-def noted(
-    bodies: Sequence[object], convert: Callable[[Any], object] | None = None
-) -> Iterator[None]:
-    """Do as `note` for an error of what is done inside.
+def note_errors(bodies: Sequence[object]) -> Iterator[None]:
+    """Do as `add_note` for errors of the block.
 
     Args:
-        bodies: What is about to be encoded by somebody else; none where the policy enforces.
-        convert: As of `note`.
+        bodies: What somebody else is about to encode.
     """
     __tracebackhide__ = True
     try:
         yield
     except ENCODING_ERRORS as error:
         for body in bodies:
-            note(error, body, convert)
+            add_note(error, body)
         raise

@@ -7,12 +7,12 @@ by ``await``. The guard stands on the class where `guard` swapped it in, so that
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from body_guard.core.report import CLEAN
-from body_guard.http.auditing import ENCODING_ERRORS, note
+from body_guard.http.auditing import ENCODING_ERRORS, add_note
+from body_guard.http.handover import take_findings
 from body_guard.http.outgoing import destination, json_is_used
 from body_guard.http.reporting import deliver
 from body_guard.http.request_guard import Guard
@@ -30,7 +30,6 @@ from body_guard.sanitizer import sanitizer_for
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from body_guard.core.report import Report
     from body_guard.http.outgoing import Library
     from body_guard.http.request_guard import Host
     from body_guard.policy import Policy
@@ -44,29 +43,11 @@ __all__ = [
     "SyncClientDoor",
     "SyncTransportDoor",
     "build",
-    "found_above",
     "is_guarded",
-    "known_above",
 ]
 
 #: The attribute of a class that `guard` made: the class that it stands in for.
 ORIGINAL: Final = "_body_guard_original"
-
-#: What was found in the value that a request is being built of, before an SDK encoded it: who
-#: judges the request first tells it too, so that there is one report.
-found_above: Final[ContextVar[list[Report] | None]] = ContextVar("body_guard_above", default=None)
-
-
-def known_above(here: Report = CLEAN) -> Report:
-    """Take what was found above, if it has not been told, and add what was found here."""
-    found = found_above.get()
-    if not found:
-        return here
-    known = CLEAN
-    for each in found:  # the SDK's hook may have seen what its guarded client has seen
-        known += each.without(known)
-    found.clear()
-    return known + here
 
 
 def build(
@@ -101,11 +82,11 @@ def build(
     __tracebackhide__ = True
     if not json_is_used(options):
         request = original(*args, **options)
-        known = known_above()
-        # A stream is for send, which may read it; unless there is something to tell.
+        known = take_findings()
+        # A stream is for send, which may read it; unless there is something to report.
         guard.judge(request, known, streams=known is not CLEAN)
         return request
-    value, extensions = options["json"], options.get("extensions")
+    extensions = options.get("extensions")
     policy = guard.policy_for(extensions) if extensions else guard.policy
 
     def locate() -> str:
@@ -115,17 +96,10 @@ def build(
     if policy.hosts or policy.mode == "audit":
         host = located = locate()
         policy = policy.for_host(located)
-        if policy.mode == "audit":
-            return _audit(guard, original, args, options, located)
-    if not is_librarys:
-        prepared = guard.prepare(value, extensions, host)
-        if prepared is None:
-            return original(*args, **options)
-        request = original(*args, **{**options, "json": prepared[0]})
-        guard.judge(request, known_above(prepared[1]))
-        return request
+    if policy.mode == "audit" or not is_librarys:
+        return _build_from_value(guard, policy, original, args, options, host)
     start = perf_counter()
-    encoded = guard.guarded(policy, host, start, sanitizer_for(policy).encode, value)
+    encoded = guard.call(policy, host, start, sanitizer_for(policy).encode, options["json"])
     spent = perf_counter() - start
     if encoded is None:
         return original(*args, **options)
@@ -134,26 +108,33 @@ def build(
     request = original(*args, **options)
     if "Content-Type" not in request.headers:
         request.headers["Content-Type"] = "application/json"
-    guard.judge(request, known_above(found), encoded=(policy, content), spent=spent)
+    guard.judge(request, take_findings(found), encoded=(policy, content), spent=spent)
     return request
 
 
-def _audit(
-    guard: Guard, original: Any, args: tuple[Any, ...], options: dict[str, Any], host: str
+def _build_from_value(
+    guard: Guard,
+    policy: Policy,
+    original: Any,
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+    host: Host,
 ) -> Any:
-    """Build a request as the library does, and report what would have been taken out of it."""
+    """Build a request of a value that somebody else encodes: in an audit, the very value given."""
     __tracebackhide__ = True
-    value, extensions = options["json"], options.get("extensions")
-    prepared = guard.prepare(value, extensions, host)
+    value = options["json"]
+    prepared = guard.prepare(value, options.get("extensions"), host)
+    if prepared is None:
+        return original(*args, **options)
+    options["json"], found = prepared
     try:
         request = original(*args, **options)
     except ENCODING_ERRORS as error:
-        note(error, value)
-        if prepared is not None:
-            deliver(prepared[1], guard.policy_for(extensions, host), host)
+        if policy.mode == "audit":
+            add_note(error, value)
+            deliver(found, policy, host if isinstance(host, str) else host())
         raise
-    if prepared is not None:
-        guard.judge(request, known_above(prepared[1]))
+    guard.judge(request, take_findings(found))
     return request
 
 

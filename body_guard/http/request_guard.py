@@ -17,7 +17,7 @@ from body_guard.core.errors import BodyError, GuardError, SignedBodyError
 from body_guard.core.redaction import format_findings
 from body_guard.core.report import CLEAN, Report, not_judged, stamp
 from body_guard.http import reporting
-from body_guard.http.auditing import audited
+from body_guard.http.auditing import audit
 from body_guard.http.outgoing import EXTENSION, OVERRIDE, peek, put, recall, remember
 from body_guard.http.signatures import UnknownDigestError, digests, signed_by
 from body_guard.http.streams import abuffer, buffer, is_begun
@@ -95,8 +95,8 @@ class Guard:
         sanitizer = sanitizer_for(self.policy_for(extensions, host))
         prepare: Callable[[object], tuple[object, Report]] = sanitizer.prepare
         if sanitizer.policy.mode == "audit":
-            prepare = lambda value: (value, audited(lambda: sanitizer.prepare(value)))  # noqa: E731
-        prepared = self.guarded(sanitizer.policy, host, start, prepare, value)
+            prepare = lambda value: (value, audit(lambda: sanitizer.prepare(value)))  # noqa: E731
+        prepared = self.call(sanitizer.policy, host, start, prepare, value)
         return prepared and (prepared[0], _timed(prepared[1], "", start))
 
     def judge(
@@ -140,7 +140,7 @@ class Guard:
             return
         start = perf_counter() - spent
         policy = self.policy_for(request.extensions, request.url)
-        judged = self.guarded(
+        judged = self.call(
             policy, host, start, self._judge, request, bodies, policy, known, encoded, host, start
         )
         if judged is not None:
@@ -191,7 +191,7 @@ class Guard:
     ) -> tuple[None, Report] | None:
         """Return the report, or None when this body was reported before."""
         __tracebackhide__ = True
-        audit = policy.mode == "audit"
+        audits = policy.mode == "audit"
         if not bodies:
             earlier = recall(request, bodies)
             unread = replace(not_judged("stream"), mode=policy.mode)
@@ -203,12 +203,12 @@ class Guard:
         earlier = recall(request, bodies, policy)
         if earlier is not None:
             # The bytes were reported; what was found in the value they were made of may not be.
-            known = known.without(earlier) if audit else known
+            known = known.without(earlier) if audits else known
             remember(request, bodies, policy, _timed(earlier + known, host, start))
             return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
-        if audit:
+        if audits:
             # What was found in the value was left in it, and is found in its bytes again.
-            look = audited(lambda: self._cleaned(request, bodies, policy))
+            look = audit(lambda: self._cleaned(request, bodies, policy))
             report = known + look.without(known)
         else:
             change, report = self._cleaned(request, bodies, policy, known, encoded)
@@ -260,7 +260,7 @@ class Guard:
             report,
         )
 
-    def guarded(
+    def call(
         self,
         policy: Policy,
         host: Host,

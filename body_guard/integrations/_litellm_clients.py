@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import httpx
 
 from body_guard.http.doors import ClientDoor
-from body_guard.integrations._stainless import guard_of
+from body_guard.integrations.stainless import guard_of
 from body_guard.patches.clients import hold, release
 from body_guard.patches.locks import Lock
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.errors import BodyLimitError
 from body_guard.core.report import Finding, Report
-from body_guard.http.auditing import note
+from body_guard.http.auditing import add_note
 from body_guard.integrations._litellm_hosts import host_of_frame
-from body_guard.integrations.encoding import prepared
+from body_guard.integrations.values import prepare_value
 from body_guard.patches.patch import Hook, Patch
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def _deepcopy(original: Callable[..., Any], current: Current) -> Callable[..., A
             return original(x)
         except Exception as error:
             if guard.policy.mode == "audit":
-                note(error, x)
-                prepared(guard, x, last=True, where=partial(host_of_frame, frame))
+                add_note(error, x)
+                prepare_value(guard, x, partial(host_of_frame, frame), last=True)
                 raise
             too_deep = isinstance(error, RecursionError)
         if too_deep:

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.encode import JSON_DUMPS, Style
 from body_guard.core.errors import BodyError
-from body_guard.http.auditing import noted
+from body_guard.http.auditing import note_errors
 from body_guard.http.request_guard import Guard
 from body_guard.integrations import _litellm_rust, openai
 from body_guard.integrations._litellm_hosts import host_of_frame, host_of_url
 from body_guard.integrations._parts import policy_for
-from body_guard.integrations._stainless import text_of
-from body_guard.integrations.encoding import Encoder, encoded, prepared
+from body_guard.integrations.encoding import Encoder, encode_body
+from body_guard.integrations.stainless import text_of
+from body_guard.integrations.values import prepare_value
 from body_guard.patches.patch import Hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from body_guard.integrations._litellm_clients import ClientNet
-    from body_guard.integrations.encoding import Where
+    from body_guard.integrations.values import Locate
     from body_guard.patches.patch import Current
 
 __all__ = ["BODY_MODULES", "hooks"]
@@ -74,14 +75,14 @@ def _dumps(original: Callable[..., str], current: Current) -> Callable[..., str]
         guard = current() if makes_bodies else None
         if guard is None:
             return original(obj, **options)
-        where = partial(host_of_frame, frame)
+        locate = partial(host_of_frame, frame)
         if guard.policy.hosts:
-            guard = guard.at(where())
+            guard = guard.at(locate())
         policy = policy_for(guard.policy, obj)
         if policy is not guard.policy:
             guard = Guard(guard.library, policy)
         encoder = Encoder(partial(original, **options), _style(options), _own(options))
-        text = encoded(guard, encoder, obj, where)
+        text = encode_body(guard, encoder, obj, locate)
         return text if isinstance(text, str) else text.decode()
 
     return dumps
@@ -106,7 +107,9 @@ def _own(options: dict[str, Any]) -> Callable[[Any], object] | None:
     return convert
 
 
-def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any, Where], Any]) -> Any:
+def _arguments(
+    watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any, Locate], Any]
+) -> Any:
     """Return a wrap that cleans arguments of a handler's method, by name, wherever they stand."""
 
     def wrap(original: Any, current: Current) -> Any:
@@ -125,14 +128,14 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any, W
                 return args, left
             watch(args[0])
             url = options[target] if target in options else args[names.index(target)]
-            where = partial(host_of_url, url)
+            locate = partial(host_of_url, url)
             if guard.policy.hosts:
-                guard = guard.at(where())
+                guard = guard.at(locate())
             for name, place, clean in places:
                 if name in options:
-                    value = options[name] = clean(guard, options[name], where)
+                    value = options[name] = clean(guard, options[name], locate)
                 elif place < len(args):
-                    value = clean(guard, args[place], where)
+                    value = clean(guard, args[place], locate)
                     args = (*args[:place], value, *args[place + 1 :])
                 else:
                     continue
@@ -146,7 +149,7 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any, W
             async def method(*args: Any, **options: Any) -> Any:
                 __tracebackhide__ = True
                 args, left = cleaned(args, options)
-                with noted(left):
+                with note_errors(left):
                     return await original(*args, **options)
 
         else:
@@ -155,7 +158,7 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any, W
             def method(*args: Any, **options: Any) -> Any:
                 __tracebackhide__ = True
                 args, left = cleaned(args, options)
-                with noted(left):
+                with note_errors(left):
                     return original(*args, **options)
 
         return method
@@ -163,27 +166,27 @@ def _arguments(watch: Callable[[Any], None], **cleaners: Callable[[Guard, Any, W
     return wrap
 
 
-def _json(guard: Guard, value: Any, where: Where) -> Any:
+def _json(guard: Guard, value: Any, locate: Locate) -> Any:
     __tracebackhide__ = True
-    return value if value is None else prepared(guard, value, where=where)
+    return value if value is None else prepare_value(guard, value, locate)
 
 
-def _last(guard: Guard, value: Any, where: Where) -> Any:
+def _last(guard: Guard, value: Any, locate: Locate) -> Any:
     """Clean a body whose bytes no other door will see."""
     __tracebackhide__ = True
-    return prepared(guard, value, last=True, where=where)
+    return prepare_value(guard, value, locate, last=True)
 
 
-def _form(guard: Guard, value: Any, where: Where) -> Any:
+def _form(guard: Guard, value: Any, locate: Locate) -> Any:
     """Clean the fields of a form, which httpx writes as text, whatever they are; bytes stay."""
     __tracebackhide__ = True
     if not issubclass(type(value), dict):
         return value
     raw = {name: field for name, field in value.items() if type(field) is bytes}
     if not raw:
-        return prepared(guard, value, text_of, where=where)
+        return prepare_value(guard, value, locate, text_of)
     rest = {name: field for name, field in value.items() if name not in raw}
-    cleaned = prepared(guard, rest, text_of, where=where)
+    cleaned = prepare_value(guard, rest, locate, text_of)
     return value if cleaned is rest else {**cleaned, **raw}  # type: ignore[dict-item]
 
 

@@ -30,7 +30,7 @@ from body_guard.http.auditing import ENCODING_ERRORS
 from body_guard.http.request_guard import Guard
 from body_guard.integrations._litellm_hosts import host_of_url
 from body_guard.integrations._parts import policy_for
-from body_guard.integrations.encoding import prepared
+from body_guard.integrations.values import prepare_value
 from body_guard.patches.locks import Lock
 from body_guard.patches.patch import Door, Hook
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import FrameType
 
-    from body_guard.integrations.encoding import Where
+    from body_guard.integrations.values import Locate
     from body_guard.patches.patch import Current
 
 __all__ = ["LastCallback", "bridge", "hooks", "routes", "spoken"]
 
-#: Where the engine calls Python: since litellm 1.109, and before.
+#: Locate the engine calls Python: since litellm 1.109, and before.
 _BRIDGES: Final = (
     "litellm.rust_bridge.host.callbacks_legacy_python",
     "litellm.rust_bridge.callbacks_legacy_python",
@@ -106,15 +106,15 @@ def _changed(
     """Return those arguments that become a part of a body and may not leave as they are."""
     __tracebackhide__ = True
     given = {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
-    where = partial(host_of_url, given.get("api_base"))
+    locate = partial(host_of_url, given.get("api_base"))
     if guard.policy.hosts:
-        guard = guard.at(where())
+        guard = guard.at(locate())
     last = _HIDING in (given.get("custom_llm_provider"), str(given.get("model")).partition("/")[0])
     changed = {}
     for name, value in given.items():
         if issubclass(type(value), (dict, list)) and not _is_litellms(name, call_type):
             whole = name == "extra_body"
-            cleaned = judged(guard, value, where, whole=whole, last=last)
+            cleaned = judged(guard, value, locate, whole=whole, last=last)
             if cleaned is not value:
                 changed[name] = cleaned
     return changed
@@ -128,14 +128,14 @@ def _is_litellms(name: str, call_type: str) -> bool:
 
 
 def judged(
-    guard: Guard, value: object, where: Where, *, whole: bool = False, last: bool = False
+    guard: Guard, value: object, locate: Locate, *, whole: bool = False, last: bool = False
 ) -> object:
     """Return an argument of the engine's less what may not leave and what it cannot take.
 
     Args:
         guard: Judges it.
         value: Is not changed.
-        where: Returns the host that it goes to.
+        locate: Returns the host that it goes to.
         whole: Whether its members will be those of the body, so that rules for a place hold.
         last: Whether no other door will see the body.
 
@@ -147,10 +147,10 @@ def judged(
     policy = replace(guard.policy, schema=None) if whole else policy_for(guard.policy, value)
     if policy != guard.policy:
         guard = Guard(guard.library, policy)
-    return prepared(guard, value, last=last, where=where)
+    return prepare_value(guard, value, locate, last=last)
 
 
-def spoken(guard: Guard, value: Any, where: Where) -> Any:
+def spoken(guard: Guard, value: Any, locate: Locate) -> Any:
     """Return the parameters of a transcription as the engine can take them.
 
     It makes the body of a few that it knows by name, so that no other member can leave.
@@ -159,7 +159,7 @@ def spoken(guard: Guard, value: Any, where: Where) -> Any:
     try:
         encode(value)
     except ENCODING_ERRORS:
-        return judged(guard, value, where, last=True)
+        return judged(guard, value, locate, last=True)
     return value
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from body_guard.integrations._stainless import hooks
+from body_guard.integrations.stainless import hooks
 
 __all__ = ["HOOKS"]
 

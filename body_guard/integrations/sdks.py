@@ -215,7 +215,7 @@ def unguard(client: _Client) -> _Client:
 def _parts(original: Any, policy: Policy) -> tuple[type, dict[str, Any]]:
     """Return the base and the attributes of a guarded class of a Stainless-made SDK's clients."""
     # Imported here: with uuid and decimal it would be an eighth of the time of `import body_guard`.
-    from body_guard.integrations._stainless import methods
+    from body_guard.integrations.stainless import methods
 
     sdk: Any = sdk_of(original)
     base: Any = _sdk_base(original)

@@ -157,27 +157,26 @@ CRASHES: dict[str, tuple[Any, type[Exception], str]] = {
     "an object": (
         {"metadata": {"user_id": "u1", "_sentry_span": Span()}},
         TypeError,
-        "/metadata/_sentry_span (rule unserializable, test_auditing.Span)",
+        "/metadata/_sentry_span (test_auditing.Span)",
     ),
     "two": (
         {"_sentry": {"deep": Span()}, "tags": {1}},
         TypeError,
-        "/_sentry/deep (rule unserializable, test_auditing.Span), "
-        "/tags (rule unserializable, builtins.set)",
+        "/_sentry/deep (test_auditing.Span)",
     ),
     "not finite": (
         {"t": float("nan")},
         ValueError,
-        "/t (rule non-finite, builtins.float)",
+        "/t (builtins.float)",
     ),
-    "a surrogate": ({"t": "\ud800"}, ValueError, "/t (rule surrogate, builtins.str)"),
-    "a cycle": (looped(), ValueError, "/a/b (rule cycle, builtins.dict)"),
+    "a surrogate": ({"t": "\ud800"}, ValueError, "/t (builtins.str)"),
+    "a cycle": (looped(), ValueError, "/a/b (builtins.dict)"),
     "a key": (
         {(1, 2): 1, "d": {1: "a", "1": "b"}},
         TypeError,
-        "/<builtins.tuple> (rule unserializable, builtins.tuple)",
+        "/<builtins.tuple> (builtins.tuple)",
     ),
-    "too deep": (deep(20_000), RecursionError, "/0" * 32 + "/...20000 levels (rule depth)"),
+    "too deep": (deep(20_000), RecursionError, "/0" * 32 + "/...20000 levels (depth)"),
 }
 
 
@@ -189,7 +188,7 @@ def test_a_body_that_crashes_still_does(
     with body_guard.collect() as reports, pytest.raises(error) as caught:
         exchange(client_door, wire, lambda c: c.post(URL, json=body), AUDIT)
     assert caught.type is not body_guard.BodyLimitError
-    note = f"body_guard: in an audit, no encoder can write {where} of this body."
+    note = f"body_guard: no encoder can write {where}"
     assert _notes(caught.value) == [note]
     assert wire.requests == []
     assert [report.mode for report in reports] == ["audit"]
@@ -217,10 +216,9 @@ def test_without_notes_the_log_says_it(caplog: pytest.LogCaptureFixture) -> None
         def add_note(self) -> Any:
             raise AttributeError
 
-    auditing.note(WithoutNotesError(), {"a": Span()})
+    auditing.add_note(WithoutNotesError(), {"a": Span()})
     assert [record.getMessage() for record in caplog.records] == [
-        "body_guard: in an audit, no encoder can write "
-        "/a (rule unserializable, test_auditing.Span) of this body."
+        "body_guard: no encoder can write /a (test_auditing.Span)"
     ]
 
 
@@ -235,18 +233,15 @@ def test_an_error_is_noted_once() -> None:
     """Doors may stand one behind another."""
     error = TypeError()
     for _ in range(2):
-        auditing.note(error, {"a": Span()})
+        auditing.add_note(error, {"a": Span()})
     assert len(_notes(error)) == 1
 
 
 def test_what_the_encoder_converts_is_no_cause() -> None:
     """An encoder with a convert= of its own writes what others cannot."""
     error = TypeError()
-    auditing.note(error, {"a": {1}, "b": Span()}, sorted)
-    assert _notes(error) == [
-        "body_guard: in an audit, no encoder can write "
-        "/b (rule unserializable, test_auditing.Span) of this body."
-    ]
+    auditing.add_note(error, {"a": {1}, "b": Span()}, sorted)
+    assert _notes(error) == ["body_guard: no encoder can write /b (test_auditing.Span)"]
 
 
 def broken(value: object) -> object:
@@ -256,7 +251,7 @@ def broken(value: object) -> object:
 def test_a_failure_of_ours_is_no_note() -> None:
     """The encoder's error is what counts."""
     error = TypeError()
-    auditing.note(error, {"a": Span()}, broken)
+    auditing.add_note(error, {"a": Span()}, broken)
     assert not hasattr(error, "__notes__")
 
 

@@ -16,7 +16,8 @@ from body_guard import Policy, Rule
 from body_guard.core.encode import JSON_DUMPS
 from body_guard.http.request_guard import Guard
 from body_guard.integrations import litellm as integration
-from body_guard.integrations.encoding import Encoder, encoded, prepared
+from body_guard.integrations.encoding import Encoder, encode_body
+from body_guard.integrations.values import prepare_value, unknown_host
 
 from doors import Wire
 from llm_fixtures import *  # noqa: F403 - pytest finds fixtures by name in the module
@@ -25,10 +26,7 @@ pytestmark = LITELLM_WARNINGS  # noqa: F405
 
 AUDIT = Policy(mode="audit")
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
-NOTE = (
-    "body_guard: in an audit, no encoder can write "
-    "/metadata/_sentry_span (rule unserializable, test_audit_doors.Span) of this body."
-)
+NOTE = "body_guard: no encoder can write /metadata/_sentry_span (test_audit_doors.Span)"
 BODY = {"a": 1, "_sentry_x": "SECRET", "metadata": {}}
 
 
@@ -168,9 +166,9 @@ def test_a_body_that_is_not_plain_is_encoded_as_it_is() -> None:
     guard = Guard(httpx, AUDIT)
     with body_guard.collect() as reports:
         text = Encoder(json.dumps, JSON_DUMPS)
-        assert encoded(guard, text, Mine(_sentry_x=1)) == '{"_sentry_x": 1}'
+        assert encode_body(guard, text, Mine(_sentry_x=1)) == '{"_sentry_x": 1}'
         in_bytes = Encoder(_bytes, JSON_DUMPS)
-        assert encoded(guard, in_bytes, Mine(_sentry_x=1, t=math.nan)) == (
+        assert encode_body(guard, in_bytes, Mine(_sentry_x=1, t=math.nan)) == (
             b'{"_sentry_x": 1, "t": NaN}'
         )
     assert found(reports) == [("/t", "non-finite")]
@@ -195,7 +193,7 @@ def test_what_the_next_door_sees_is_left_to_it(
 ) -> None:
     """Findings are told once, and none is lost; the value is the very object."""
     with body_guard.collect() as reports:
-        assert prepared(Guard(httpx, AUDIT), value, last=last) is value
+        assert prepare_value(Guard(httpx, AUDIT), value, unknown_host, last=last) is value
     assert found(reports) == told
 
 
@@ -203,9 +201,9 @@ def test_an_sdk_that_leaves_the_encoding_to_httpx(
     audited: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What its request would have told is told, since there is none."""
-    monkeypatch.setattr("body_guard.integrations._stainless.convert_of", lambda _: None)
+    monkeypatch.setattr("body_guard.integrations.stainless.convert_of", lambda _: None)
     monkeypatch.setattr(
-        "body_guard.integrations._stainless.encoded",
+        "body_guard.integrations.stainless.encode_body",
         lambda _, encoder, obj, *__: encoder.dumps(obj),
     )
     with body_guard.collect() as reports, pytest.raises(TypeError, match="Span is not") as caught:

@@ -12,9 +12,9 @@ import body_guard
 from body_guard import BodyRejectedError, GuardError, Policy, Sanitizer
 from body_guard.core.encode import HTTPX, JSON_DUMPS
 from body_guard.http.request_guard import Guard
-from body_guard.integrations import encoding
-from body_guard.integrations._stainless import _style_of
-from body_guard.integrations.encoding import Encoder, encoded
+from body_guard.integrations import values
+from body_guard.integrations.encoding import Encoder, encode_body
+from body_guard.integrations.stainless import _style_of
 
 
 def compact(value: Any) -> bytes:
@@ -46,21 +46,21 @@ def test_a_guard_that_fails(on_error: Any, monkeypatch: pytest.MonkeyPatch) -> N
     guard = Guard(httpx, Policy(on_error=on_error))
     encoder = Encoder(json.dumps, JSON_DUMPS)
     if on_error == "send":
-        assert encoded(guard, encoder, {"_sentry_x": 1}) == '{"_sentry_x": 1}'
+        assert encode_body(guard, encoder, {"_sentry_x": 1}) == '{"_sentry_x": 1}'
         return
     with pytest.raises(GuardError, match="ZeroDivisionError in fail"):
-        encoded(guard, encoder, {"_sentry_x": 1})
+        encode_body(guard, encoder, {"_sentry_x": 1})
 
 
 def test_a_policy_with_an_encoders_function_is_made_once() -> None:
     """And not for each body; of functions that never come again, a bounded number is kept."""
     policy = Policy()
-    made = encoding._converting(policy, str)
-    assert encoding._converting(policy, str) is made
+    made = values._converting(policy, str)
+    assert values._converting(policy, str) is made
     assert made.convert is str
     for _ in range(200):
-        encoding._converting(policy, lambda value: value)
-    assert len(encoding._policies) <= 64
+        values._converting(policy, lambda value: value)
+    assert len(values._policies) <= 64
 
 
 def test_an_audit_refuses_nothing() -> None:
@@ -68,7 +68,7 @@ def test_an_audit_refuses_nothing() -> None:
     guard = Guard(httpx, Policy(stringified="reject", mode="audit"))
     value = {"a": "<object object at 0x7f2d3c>"}
     with body_guard.collect() as reports:
-        assert encoded(guard, Encoder(json.dumps, JSON_DUMPS), value) == json.dumps(value)
+        assert encode_body(guard, Encoder(json.dumps, JSON_DUMPS), value) == json.dumps(value)
     assert {report.mode for report in reports} <= {"audit"}
 
 
@@ -76,4 +76,4 @@ def test_what_is_refused_is_refused_here() -> None:
     """The look at the whole body comes behind the compiled pass, and its refusal goes through."""
     guard = Guard(httpx, Policy(stringified="reject"))
     with pytest.raises(BodyRejectedError, match="rule stringified"):
-        encoded(guard, Encoder(json.dumps, JSON_DUMPS), {"a": "<object object at 0x7f2d3c>"})
+        encode_body(guard, Encoder(json.dumps, JSON_DUMPS), {"a": "<object object at 0x7f2d3c>"})

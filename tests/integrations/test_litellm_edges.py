@@ -16,11 +16,11 @@ import pytest
 
 from body_guard import BodyLimitError
 from body_guard.http.request_guard import Guard
-from body_guard.integrations import _stainless
 from body_guard.integrations import litellm as integration
+from body_guard.integrations import stainless
 from body_guard.integrations._litellm_clients import ClientNet
 from body_guard.integrations._litellm_hooks import hooks
-from body_guard.integrations.encoding import Encoder, encoded, nowhere
+from body_guard.integrations.encoding import Encoder, encode_body
 from body_guard.patches.patch import Patch
 
 from llm_fixtures import *  # noqa: F403 - pytest finds fixtures by name in the module
@@ -42,7 +42,7 @@ def test_a_body_too_deep_for_this_stack_is_our_error() -> None:
         raise RecursionError
 
     with pytest.raises(BodyLimitError, match="too deep to be encoded here") as caught:
-        encoded(Guard(httpx), Encoder(too_deep, None), [1])
+        encode_body(Guard(httpx), Encoder(too_deep, None), [1])
     assert caught.value.__context__ is None
 
 
@@ -159,15 +159,19 @@ def test_an_sdk_of_another_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(name: str) -> None:
         raise ImportError(name)
 
-    monkeypatch.setattr(_stainless, "import_module", fail)
-    _stainless.convert_of.cache_clear()
-    assert _stainless.convert_of("openai") is None
-    _stainless.convert_of.cache_clear()
+    monkeypatch.setattr(stainless, "import_module", fail)
+    stainless.convert_of.cache_clear()
+    assert stainless.convert_of("openai") is None
+    stainless.convert_of.cache_clear()
 
 
 def test_a_form_without_fields() -> None:
     """What is no mapping has no fields to clean."""
     body = {"_sentry_x": 1, "a": 1}
-    options = SimpleNamespace(method="post", files=[b"x"], json_data=None, extra_json=body)
-    _stainless._clean(Guard(httpx), options, "openai", nowhere)
+    options = SimpleNamespace(
+        method="post", url="/x", files=[b"x"], json_data=None, extra_json=body
+    )
+    sdk = SimpleNamespace(base_url="http://provider.test")
+    handover = stainless._start(Guard(httpx), sdk, options)
+    stainless._sanitize_options(handover, options, "openai")
     assert (options.json_data, options.extra_json) == (None, {"a": 1})

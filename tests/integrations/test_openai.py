@@ -16,8 +16,8 @@ import pytest
 import body_guard
 from body_guard import BodyRejectedError, Policy, Rule
 from body_guard.http.request_guard import Guard
-from body_guard.integrations._stainless import convert_of, guard_of
 from body_guard.integrations.openai import HOOKS
+from body_guard.integrations.stainless import convert_of, guard_of
 from body_guard.patches.patch import Patch
 
 from doors import Wire
@@ -183,7 +183,7 @@ def test_an_sdk_that_leaves_the_encoding_to_httpx(
     guarded: Guarded, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As openai 1 does: json_data is cleaned before httpx gets it; here by the options' copy."""
-    monkeypatch.setattr("body_guard.integrations._stainless.convert_of", lambda _: None)
+    monkeypatch.setattr("body_guard.integrations.stainless.convert_of", lambda _: None)
     for patch in guarded.patches[:1]:
         patch.restore()
     extra = {"_sentry_span": object(), "metadata": {"_sentry_x": 1}}

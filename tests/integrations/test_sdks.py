@@ -10,7 +10,9 @@ import pytest
 
 import body_guard
 from body_guard import Finding, Report
-from body_guard.http.doors import ClientDoor, found_above
+from body_guard.http.doors import ClientDoor
+from body_guard.http.handover import Handover, hand_over
+from body_guard.http.request_guard import Guard
 from body_guard.integrations.sdks import SDKS, http_clients, sdk_of
 
 
@@ -74,13 +76,14 @@ class Mine(httpx.Client):
 def test_what_was_found_above_is_told_once(kind: type[httpx.Client], options: Any) -> None:
     """With what the HTTP client finds, whether the SDK leaves the encoding to it or not."""
     above = Finding("/live", "unserializable", "remove", "builtins.object")
-    token = found_above.set([Report((above,), changed=True)])
-    try:
-        with body_guard.guard(kind()) as client, body_guard.collect() as reports:
-            request = client.build_request("POST", "http://provider.test/", **options)
-            client.build_request("POST", "http://provider.test/", json={})
-    finally:
-        found_above.reset(token)
+    found = [Report((above,), changed=True)]
+    with (
+        hand_over(Handover(Guard(httpx), str, found)),
+        body_guard.guard(kind()) as client,
+        body_guard.collect() as reports,
+    ):
+        request = client.build_request("POST", "http://provider.test/", **options)
+        client.build_request("POST", "http://provider.test/", json={})
     assert request.content == b"{}"
     assert [[finding.path for finding in report.findings] for report in reports] == [
         ["/live", "/_sentry_x"],
