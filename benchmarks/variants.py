@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, get_args
 
 from body_guard import Policy, presets
+from body_guard.builtin_rules.preset_names import PresetName
 from body_guard.core import accelerator
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Setting(NamedTuple):
     pure: bool = False
 
 
-EVERY_PRESET: Final = Policy(presets(*get_args(get_type_hints(presets)["names"])))
+EVERY_PRESET: Final = Policy(presets(*get_args(PresetName)))
 
 SETTINGS: Final[Mapping[str, Setting]] = {
     "guarded": Setting(Policy()),

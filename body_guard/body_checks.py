@@ -1,47 +1,62 @@
-"""The look at a body as a whole that a policy may ask for: its schema, its stringified objects.
+"""Body checks: what a policy asks of a body as a whole, its schema and its stringified objects.
 
-It comes after the rules have been applied, on what is left, and gives rules of its own where
-something is amiss; so taking out is left to the walk and the splice, and a body in order costs a
-look and no more.
+They run after the rules, on what is left, and return rules for what is amiss, so that removing is
+left to the walk and the splice.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from body_guard.builtin_rules.schema import schema_of
+from body_guard.builtin_rules.schema import merged
 from body_guard.builtin_rules.stringified import find, may_hold
-from body_guard.core.report import CLEAN
+from body_guard.core import accelerator
+from body_guard.core.errors import BodyLimitError
+from body_guard.core.matcher import Matcher
+from body_guard.core.refusals import check_allowed
+from body_guard.core.report import CLEAN, Finding, Report, not_judged
+from body_guard.core.splice import splice
 from body_guard.formats.parse import parsed
+from body_guard.formats.text_encoding import encoding_of
 
 if TYPE_CHECKING:
-    from body_guard.core.report import Report
+    from body_guard.builtin_rules.schema import Provider, Schema
+    from body_guard.core.refusals import Limits
     from body_guard.core.rule import Rule
     from body_guard.policy import Policy
 
-__all__ = ["Overview"]
+__all__ = ["BodyChecks", "schema_of"]
 
 
-class Overview:
-    """What a policy asks of a body as a whole.
+def schema_of(provider: Provider) -> Schema:
+    """Return what a provider knows: all that any release of its SDK in the snapshot does."""
+    from body_guard.builtin_rules.schema_tables import SCHEMAS  # thousands of names, seldom asked
+
+    return merged(SCHEMAS[provider])
+
+
+class BodyChecks:
+    """The checks of a policy with ``schema`` or ``stringified``.
 
     Args:
-        policy: With ``schema`` or ``stringified``.
-
-    Attributes:
-        only_reports: Whether it takes and refuses nothing.
+        policy: Says which.
+        limits: How large a body may be that has to be parsed.
     """
 
-    __slots__ = ("_policy", "_schema", "only_reports")
+    __slots__ = ("_limits", "_only_reports", "_policy", "_schema")
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, limits: Limits) -> None:
         self._policy = policy
+        self._limits = limits
         self._schema = None if policy.schema is None else schema_of(policy.schema)
         takes = policy.schema is not None and policy.schema_action != "report"
-        self.only_reports = not takes and policy.stringified != "reject"
+        self._only_reports = not takes and policy.stringified != "reject"
 
-    def of_value(self, value: object) -> tuple[tuple[Rule, ...], Report]:
-        """Look at a value that json can write.
+    def check_value(self, value: object) -> tuple[tuple[Rule, ...], Report]:
+        """Check a value that json can write.
+
+        Args:
+            value: Such a value, or one of `body_guard.formats.parse`.
 
         Returns:
             Rules for the members that the schema does not know, and a report of the stringified
@@ -54,7 +69,7 @@ class Overview:
             return rules, CLEAN
         return rules, find(value, self._policy.stringified)
 
-    def passes(self, value: object, content: bytes) -> bool:
+    def is_clean(self, value: object, content: bytes) -> bool:
         """Check at once whether there is nothing to find; in doubt, there may be.
 
         Args:
@@ -65,18 +80,54 @@ class Overview:
             return False
         return self._schema is None or not self._schema.strangers(value, "report")
 
-    def concerns(self, text: bytes) -> bool:
-        """Check whether JSON text has to be parsed: at the speed of a search."""
-        return self._schema is not None or may_hold(text)
+    def check_bytes(self, content: bytes, report: Report) -> tuple[bytes, Report]:
+        """Check JSON bytes, and cut out of them what may not leave.
 
-    def of_text(self, text: bytes) -> tuple[tuple[Rule, ...], Report]:
-        """Look at JSON text in UTF-8, without a byte order mark; in what is no JSON, find none.
+        Args:
+            content: JSON in UTF-8, UTF-16 or UTF-32; of other bytes nothing is said.
+            report: What the rules found in them.
+
+        Returns:
+            The bytes, in the same encoding, and both reports joined.
 
         Raises:
-            RecursionError: It is nested too deeply.
+            BodyRejectedError: The body may not leave.
+            BodyLimitError: It is too large, or too deep to be parsed.
         """
+        __tracebackhide__ = True
+        encoding = encoding_of(content)
+        text = encoding.to_utf8(content)
+        if self._schema is None and not may_hold(text):
+            return content, report
+        oversize = self._limits.check(len(content), only_reports=self._only_reports)
+        if not oversize.judged:
+            return content, report + oversize
+        in_utf8 = text is content
+        start = len(encoding.mark) if in_utf8 else 0
+        rules, found = self._check_text(text[start:], report)
+        if rules:
+            matcher = Matcher(rules)
+            hits = accelerator.scan(text, matcher, start)
+            if isinstance(hits, tuple):
+                cut = splice(text, hits, matcher)
+                report += cut.report
+                if cut.report.changed:
+                    content = cut.content if in_utf8 else encoding.from_utf8(cut.content)
+        return content, check_allowed(report + found)
+
+    def _check_text(self, text: bytes, report: Report) -> tuple[tuple[Rule, ...], Report]:
+        """Check JSON text in UTF-8; in JSON Lines, and in what is no JSON, find nothing."""
+        __tracebackhide__ = True
         try:
-            value = parsed(text)
-        except ValueError:  # also lines of JSON, and what only looked like it
+            return self.check_value(parsed(text))
+        except ValueError:
             return (), CLEAN
-        return self.of_value(value)
+        except RecursionError:
+            pass
+        if self._only_reports:
+            return (), not_judged("nested too deeply")
+        # Not inside the handler: the error's frames hold the body.
+        raise BodyLimitError(
+            "The body was not sent: it is nested too deeply to be judged as a whole.",
+            report + Report((Finding("", "depth", "reject"),)),
+        )

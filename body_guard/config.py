@@ -8,59 +8,50 @@ from dataclasses import fields
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from body_guard.builtin_rules.catalog import preset
 from body_guard.core.errors import PolicyError
 from body_guard.core.rule import Rule
-from body_guard.policy import DEFAULT, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["VARIABLE", "default_policy", "load"]
+__all__ = ["load"]
 
-#: The environment variable that names the file of the policy where none is given.
-VARIABLE: Final = "BODY_GUARD_POLICY"
+_T = TypeVar("_T")
 
 #: The functions that a file can name, and where each is.
 _CONVERT: Final = {"jsonable": "body_guard.convert:jsonable"}
 _ON_REPORT: Final = {"opentelemetry": "body_guard.integrations.opentelemetry:record"}
 
 
-def default_policy() -> Policy:
-    """Return the policy of a guard that is given none: the environment's, or the default.
+def load(path: str | os.PathLike[str], kind: Callable[..., _T]) -> _T:
+    """Read a policy from a TOML file.
+
+    Args:
+        path: The file, as of `Policy.load`.
+        kind: The class of policies. It is handed in, since it depends on this module.
 
     Raises:
-        PolicyError: The file that BODY_GUARD_POLICY names is missing or wrong.
+        PolicyError: The file is missing or wrong.
     """
-    path = os.environ.get(VARIABLE)
-    if not path:
-        return DEFAULT
-    try:
-        return load(path)
-    except PolicyError as error:
-        message = f"{VARIABLE}: {error}"
-    raise PolicyError(message)
-
-
-def load(path: str | os.PathLike[str]) -> Policy:
-    """Read a policy from a TOML file, as `Policy.load` says."""
     name = os.fspath(path)
     try:
         state = os.stat(name)
     except (OSError, ValueError) as error:
         message = f"{name}: cannot be read ({type(error).__name__})."
     else:
-        return _load_version(name, state.st_mtime_ns, state.st_size, state.st_ino)
+        policy: _T = _load_version(name, kind, state.st_mtime_ns, state.st_size, state.st_ino)
+        return policy
     raise PolicyError(message)
 
 
 @lru_cache(maxsize=16)
-def _load_version(name: str, *_: int) -> Policy:
+def _load_version(name: str, kind: Any, *_: int) -> Any:
     """Read a file once for as long as it does not change: guards are built in hot paths too."""
     try:
-        return _read_policy(*_find_table(name, _parse(name)))
+        return _read_policy(kind, *_find_table(name, _parse(name)))
     except PolicyError as error:
         message = f"{name}: {error}"
     raise PolicyError(message)
@@ -98,8 +89,8 @@ def _find_table(name: str, document: dict[str, Any]) -> tuple[dict[str, Any], st
     return _check_table(tool["body_guard"], "tool.body_guard"), "tool.body_guard"
 
 
-def _read_policy(table: dict[str, Any], place: str) -> Policy:
-    names = [*(field.name for field in fields(Policy) if field.name != "_"), "presets"]
+def _read_policy(kind: Any, table: dict[str, Any], place: str) -> Any:
+    names = [*(field.name for field in fields(kind) if field.name != "_"), "presets"]
     _check_names(table, names, place)
     given = dict(table)
     rules = _read_presets(given.pop("presets"), place) if "presets" in given else []
@@ -114,9 +105,8 @@ def _read_policy(table: dict[str, Any], place: str) -> Policy:
         names = [names] if isinstance(names, str) else _check_strings(names, where)
         given["on_report"] = tuple([_find_function(_ON_REPORT, name, where) for name in names])
     if "hosts" in given:
-        given["hosts"] = _read_hosts(given["hosts"], _at(place, "hosts"))
-    policy: Policy = _build(Policy, given, place)
-    return policy
+        given["hosts"] = _read_hosts(kind, given["hosts"], _at(place, "hosts"))
+    return _build(kind, given, place)
 
 
 def _read_presets(names: Any, place: str) -> list[Rule]:
@@ -139,7 +129,7 @@ def _read_rules(tables: Any, place: str) -> list[Rule]:
     return rules
 
 
-def _read_hosts(tables: Any, place: str) -> dict[str, Policy]:
+def _read_hosts(kind: Any, tables: Any, place: str) -> dict[str, Any]:
     if not isinstance(tables, dict):
         raise _error(place, f'takes tables, [{place}."*.x.com"], not {_kind(tables)}.')
     hosts = {}
@@ -147,7 +137,7 @@ def _read_hosts(tables: Any, place: str) -> dict[str, Policy]:
         here = _at(place, host)
         if "hosts" in _check_table(table, here):
             raise _error(_at(here, "hosts"), "a host's policy has no hosts of its own.")
-        hosts[host] = _read_policy(table, here)
+        hosts[host] = _read_policy(kind, table, here)
     return hosts
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from body_guard.builtin_rules.catalog import SENTRY
 from body_guard.builtin_rules.schema import Provider
+from body_guard.builtin_rules.sentry import SENTRY
 from body_guard.core.errors import PolicyError
 from body_guard.core.rule import Rule, read_strings
 from body_guard.hosts import canonical, checked, matches
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable
 
     from body_guard.core.report import Report
@@ -30,6 +30,7 @@ __all__ = [
     "Stringified",
     "Unserializable",
     "checked_policy",
+    "default_policy",
 ]
 
 Unserializable = Literal["remove", "reject"]
@@ -39,6 +40,9 @@ LookInto = Literal["compressed", "form", "multipart"]
 SchemaAction = Literal["report", "remove", "reject"]
 Stringified = Literal["off", "report", "reject"]
 Mode = Literal["enforce", "audit"]
+
+#: The environment variable that names the file of the policy where none is given.
+VARIABLE: Final = "BODY_GUARD_POLICY"
 
 _MIB: Final = 2**20
 
@@ -175,9 +179,29 @@ class Policy:
             PolicyError: There is something wrong with it; the message names file, key and the
                 nearest right spelling.
         """
-        from body_guard.config import load  # files are not the core's business
+        from body_guard import config  # it takes as long to import as all of this package
 
-        return load(path)
+        return config.load(path, cls)
+
+
+def default_policy() -> Policy:
+    """Return the policy of a guard that is given none.
+
+    Returns:
+        The one in the file that the environment variable BODY_GUARD_POLICY names; without it, the
+        default.
+
+    Raises:
+        PolicyError: The file is missing or wrong.
+    """
+    path = os.environ.get(VARIABLE)
+    if not path:
+        return DEFAULT
+    try:
+        return Policy.load(path)
+    except PolicyError as error:
+        message = f"{VARIABLE}: {error}"
+    raise PolicyError(message)
 
 
 def checked_policy(given: object, name: str = "policy") -> Policy:

@@ -26,6 +26,7 @@ from body_guard import (
     Report,
     Rule,
     Sanitizer,
+    objects,
     sanitize,
     sanitize_bytes,
 )
@@ -344,12 +345,12 @@ def raised(call: Callable[[], Any]) -> tuple[str, Any]:
 
 def use(encode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let all that encodes a value do so with this."""
-    monkeypatch.setattr(module, "encode", encode)
+    monkeypatch.setattr(objects, "encode", encode)
 
 
 def adding(body: dict[str, Any], late: dict[str, Any]) -> Any:
     """Return an encoder before which another thread adds members to the body."""
-    encode = module.encode
+    encode = objects.encode
 
     def encode_later(value: object) -> bytes:
         body.update(late)

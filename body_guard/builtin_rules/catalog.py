@@ -1,46 +1,17 @@
-"""The built-in rules by name: what is on by default, and the way to the rest."""
+"""The built-in rules, by the name of their preset."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Final, Literal
+from typing import TYPE_CHECKING
 
 from body_guard.core.errors import PolicyError
-from body_guard.core.rule import Rule
 
-__all__ = ["SENTRY", "PresetName", "preset", "presets"]
+if TYPE_CHECKING:
+    from body_guard.builtin_rules.preset_names import PresetName
+    from body_guard.core.rule import Rule
 
-#: The names of the table, for type checkers.
-PresetName = Literal[
-    "sentry",
-    "litellm",
-    "litellm-replay",
-    "cloud-credentials",
-    "opentelemetry",
-    "datadog",
-    "langfuse",
-    "langfuse-trace",
-    "langchain",
-    "helicone",
-    "mlflow",
-    "opik",
-    "posthog",
-    "traceloop",
-    "trace-headers",
-    "app-ui",
-    "generic-private",
-]
-
-#: On by default. Both prefixes are Sentry's own and mean nothing to any provider. The second is
-#: not covered by the first: sentry_sdk writes it into botocore's and httplib's objects.
-SENTRY: Final = (
-    Rule(
-        name="sentry",
-        prefixes=("_sentry_", "_sentrysdk_"),
-        owner="sentry-sdk",
-        evidence="https://github.com/getsentry/sentry-python/issues/6596",
-    ),
-)
+__all__ = ["preset", "presets"]
 
 
 def preset(name: str) -> tuple[Rule, ...]:

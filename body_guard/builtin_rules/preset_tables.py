@@ -9,10 +9,13 @@ in MCP's ``_meta`` and in ``tools[].headers`` are meant for the server that read
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from body_guard.builtin_rules.catalog import SENTRY, PresetName
+from body_guard.builtin_rules.sentry import SENTRY
 from body_guard.core.rule import Rule
+
+if TYPE_CHECKING:
+    from body_guard.builtin_rules.preset_names import PresetName
 
 __all__ = ["PRESETS"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from body_guard.core.rule import Action
 
-__all__ = ["Provider", "Schema", "Shape", "merged", "schema_of"]
+__all__ = ["Provider", "Schema", "Shape", "merged"]
 
 Provider = Literal["openai", "anthropic"]
 
@@ -100,15 +100,6 @@ class Schema:
 
 def _names(values: Iterable[object]) -> set[str]:
     return {name for value in values for name, _ in members(value)}
-
-
-def schema_of(provider: Provider) -> Schema:
-    """Return what a provider knows: all that any release of its SDK in the snapshot does."""
-    from body_guard.builtin_rules.schema_tables import (
-        SCHEMAS,  # thousands of names, for who asks for them
-    )
-
-    return merged(SCHEMAS[provider])
 
 
 def merged(releases: tuple[Schema, ...]) -> Schema:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from body_guard.builtin_rules.catalog import SENTRY
-from body_guard.builtin_rules.schema import schema_of
+from body_guard.body_checks import schema_of
+from body_guard.builtin_rules.sentry import SENTRY
 from body_guard.builtin_rules.zones import ZONES
 from body_guard.core.errors import PolicyError
 from body_guard.core.explain import explain as explain_rules

@@ -8,8 +8,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from body_guard.builtin_rules.catalog import SENTRY, preset
+from body_guard.builtin_rules.catalog import preset
 from body_guard.builtin_rules.preset_tables import PRESETS
+from body_guard.builtin_rules.sentry import SENTRY
 from body_guard.core.errors import PolicyError
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from time import perf_counter
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from body_guard.config import default_policy
 from body_guard.core.errors import BodyError, GuardError, SignedBodyError
 from body_guard.core.redaction import format_findings
 from body_guard.core.report import CLEAN, Report, not_judged, stamp
@@ -21,7 +20,7 @@ from body_guard.http.auditing import audit
 from body_guard.http.outgoing import EXTENSION, OVERRIDE, peek, put, recall, remember
 from body_guard.http.signatures import UnknownDigestError, digests, signed_by
 from body_guard.http.streams import abuffer, buffer, is_begun
-from body_guard.policy import Policy, checked_policy
+from body_guard.policy import Policy, checked_policy, default_policy
 from body_guard.sanitizer import sanitizer_for
 
 if TYPE_CHECKING:

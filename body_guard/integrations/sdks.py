@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import reduce, wraps
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from body_guard.config import default_policy
 from body_guard.http.doors import ORIGINAL, ClientDoor
 from body_guard.http.request_guard import Guard
 from body_guard.patches.clients import (
@@ -21,7 +20,7 @@ from body_guard.patches.clients import (
     share,
     unguard_http,
 )
-from body_guard.policy import checked_policy
+from body_guard.policy import checked_policy, default_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

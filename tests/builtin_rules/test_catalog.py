@@ -9,9 +9,12 @@ import httpx
 import pytest
 
 from body_guard import Policy, PolicyError, Rule, Sanitizer, guard, presets
-from body_guard.builtin_rules.catalog import SENTRY, PresetName, preset
+from body_guard.body_checks import schema_of
+from body_guard.builtin_rules.catalog import preset
+from body_guard.builtin_rules.preset_names import PresetName
 from body_guard.builtin_rules.preset_tables import PRESETS
-from body_guard.builtin_rules.schema import Provider, schema_of
+from body_guard.builtin_rules.schema import Provider
+from body_guard.builtin_rules.sentry import SENTRY
 
 ROWS = [
     pytest.param(name, rule, id=f"{name} {rule.name}")

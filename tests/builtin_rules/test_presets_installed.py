@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from body_guard.builtin_rules.catalog import SENTRY, presets
+from body_guard.builtin_rules.catalog import presets
+from body_guard.builtin_rules.sentry import SENTRY
 from body_guard.core.rule import Rule
 
 #: The releases of litellm whose declarations the rows are complete for.

@@ -7,8 +7,9 @@ from typing import get_args
 
 import pytest
 
+from body_guard.body_checks import schema_of
 from body_guard.builtin_rules import schema_update as schemas
-from body_guard.builtin_rules.schema import Provider, Schema, Shape, merged, schema_of
+from body_guard.builtin_rules.schema import Provider, Schema, Shape, merged
 from body_guard.builtin_rules.schema_tables import SCHEMAS
 
 SDKS = get_args(Provider)

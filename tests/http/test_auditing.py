@@ -348,8 +348,8 @@ def test_a_guard_that_fails_lets_pass(
     (error,) = [record for record in caplog.records if record.levelname == "ERROR"]
     assert error.getMessage().endswith('the body was sent unguarded, as mode="audit" says')
     assert "SECRET" not in caplog.text
-    monkeypatch.setattr("body_guard.sanitizer.splice", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("body_guard.formats.json_bytes.splice", lambda *_, **__: 1 / 0)
     exchange(client_door, wire, lambda c: c.post(URL, content=b'{"_sentry_x": 1}'), AUDIT)
-    monkeypatch.setattr("body_guard.sanitizer.walk", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("body_guard.objects.walk", lambda *_, **__: 1 / 0)
     exchange(client_door, wire, lambda c: c.post(URL, json=[{"_sentry_x": 1}]), AUDIT)
     assert wire.bodies == [b'{"_sentry_x": 1}', b'[{"_sentry_x":1}]']

@@ -451,7 +451,7 @@ def test_on_error_send_is_the_named_exception(
 
 def test_on_error_send_for_bytes(door: Door, wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard that fails on bytes sends them as they were, where the policy says so."""
-    monkeypatch.setattr("body_guard.sanitizer.splice", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("body_guard.formats.json_bytes.splice", lambda *_, **__: 1 / 0)
     with pytest.raises(GuardError, match="ZeroDivisionError in "):
         exchange(door, wire, lambda c: c.post(URL, content=DIRTY))
     assert wire.requests == []
@@ -465,7 +465,7 @@ def test_a_real_interrupt_passes(door: Door, wire: Wire, monkeypatch: pytest.Mon
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("body_guard.sanitizer.splice", interrupted)
+    monkeypatch.setattr("body_guard.formats.json_bytes.splice", interrupted)
     with pytest.raises(KeyboardInterrupt):
         exchange(door, wire, lambda c: c.post(URL, content=DIRTY), Policy(on_error="send"))
 
@@ -654,7 +654,7 @@ def test_a_value_that_keeps_changing(
         raise ValueError("SECRET")
 
     monkeypatch.setattr("body_guard.core.accelerator.is_compiled", lambda: False)
-    monkeypatch.setattr("body_guard.sanitizer.encode", unlucky)
+    monkeypatch.setattr("body_guard.objects.encode", unlucky)
     with pytest.raises(GuardError, match=r"\(the body kept changing while it was e") as caught:
         exchange(client_door, wire, lambda c: c.post(URL, json={"a": 1}))
     assert caught.value.__context__ is None

@@ -210,7 +210,7 @@ def test_every_record_has_every_field(
     body_guard.guard(client, policy)
     client.post(URL, content=iter([b"x"]))
     post(client, {"no": 1})
-    monkeypatch.setattr("body_guard.sanitizer.splice", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr("body_guard.formats.json_bytes.splice", lambda *_, **__: 1 // 0)
     client.post(URL, content=b'{"no": 1}')
     assert caplog.text.splitlines() == [
         "INFO ||provider.test||||audit",

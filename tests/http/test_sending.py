@@ -399,7 +399,7 @@ def test_a_failure_that_lets_a_body_go_is_told_once(
     client_door: Door, wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The doors behind do not fail once more, and the report says that nobody looked."""
-    monkeypatch.setattr("body_guard.sanitizer.splice", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("body_guard.formats.json_bytes.splice", lambda *_, **__: 1 / 0)
     policy = Policy(on_error="send")
     response = exchange(client_door, wire, lambda c: c.post(URL, content=DIRTY), policy)
     assert wire.body == DIRTY

@@ -105,7 +105,7 @@ def test_resets_between_threads_lose_no_count() -> None:
 
 INTERRUPTED = """
 import sys
-from body_guard.http import tally
+from body_guard.http import tally as module
 
 added = drained = 0
 
@@ -125,7 +125,7 @@ def reset():
 
 def interrupt(frame, event, arg):
     global seen
-    if frame.f_code.co_filename != tally.__file__:
+    if frame.f_code.co_filename != module.__file__:
         return None
     frame.f_trace_opcodes = True
     if event == "opcode":
@@ -137,7 +137,7 @@ def interrupt(frame, event, arg):
 
 sys._getframe().f_trace_opcodes = True  # some releases of 3.12 ask before settrace() only
 for at in range(1, 1000):
-    tally, seen = tally.Tally(most=2), 0
+    tally, seen = module.Tally(most=2), 0
     sys.settrace(interrupt)
     add("a", "b", "c", "a")
     reset()

@@ -210,7 +210,7 @@ def test_what_a_clients_own_guard_failed_at(
     family: Family, is_async: bool, loopback: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its policy lets that go: install() does not refuse it in its place."""
-    monkeypatch.setattr("body_guard.sanitizer.splice", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("body_guard.formats.json_bytes.splice", lambda *_, **__: 1 / 0)
     body_guard.install()
     own = Policy(on_error="send")
     client = body_guard.guard(family.client(is_async)(trust_env=False), own)
