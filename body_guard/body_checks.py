@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from body_guard.builtin_rules.schema import merged
-from body_guard.builtin_rules.stringified import find, may_hold
+from body_guard.builtin_rules.schema import merge_releases
+from body_guard.builtin_rules.stringified import find_reprs, may_contain_repr
 from body_guard.core import accelerator
 from body_guard.core.errors import BodyLimitError
 from body_guard.core.matcher import Matcher
 from body_guard.core.refusals import check_allowed
 from body_guard.core.report import CLEAN, Finding, Report, not_judged
 from body_guard.core.splice import splice
-from body_guard.formats.parse import parsed
-from body_guard.formats.text_encoding import encoding_of
+from body_guard.formats.json_values import parse_json
+from body_guard.formats.text_encoding import detect_encoding
 
 if TYPE_CHECKING:
     from body_guard.builtin_rules.schema import Provider, Schema
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from body_guard.core.rule import Rule
     from body_guard.policy import Policy
 
-__all__ = ["BodyChecks", "schema_of"]
+__all__ = ["BodyChecks", "find_schema"]
 
 
-def schema_of(provider: Provider) -> Schema:
+def find_schema(provider: Provider) -> Schema:
     """Return what a provider knows: all that any release of its SDK in the snapshot does."""
     from body_guard.builtin_rules.schema_tables import SCHEMAS  # thousands of names, seldom asked
 
-    return merged(SCHEMAS[provider])
+    return merge_releases(SCHEMAS[provider])
 
 
 class BodyChecks:
@@ -48,7 +48,7 @@ class BodyChecks:
     def __init__(self, policy: Policy, limits: Limits) -> None:
         self._policy = policy
         self._limits = limits
-        self._schema = None if policy.schema is None else schema_of(policy.schema)
+        self._schema = None if policy.schema is None else find_schema(policy.schema)
         takes = policy.schema is not None and policy.schema_action != "report"
         self._only_reports = not takes and policy.stringified != "reject"
 
@@ -56,7 +56,7 @@ class BodyChecks:
         """Check a value that json can write.
 
         Args:
-            value: Such a value, or one of `body_guard.formats.parse`.
+            value: Such a value, or one of `body_guard.formats.json_values`.
 
         Returns:
             Rules for the members that the schema does not know, and a report of the stringified
@@ -64,10 +64,10 @@ class BodyChecks:
         """
         rules: tuple[Rule, ...] = ()
         if self._schema is not None:
-            rules = self._schema.strangers(value, self._policy.schema_action)
+            rules = self._schema.unknown_members(value, self._policy.schema_action)
         if self._policy.stringified == "off":
             return rules, CLEAN
-        return rules, find(value, self._policy.stringified)
+        return rules, find_reprs(value, self._policy.stringified)
 
     def is_clean(self, value: object, content: bytes) -> bool:
         """Check at once whether there is nothing to find; in doubt, there may be.
@@ -76,9 +76,9 @@ class BodyChecks:
             value: Of json's own types.
             content: Its encoding.
         """
-        if self._policy.stringified != "off" and may_hold(content):
+        if self._policy.stringified != "off" and may_contain_repr(content):
             return False
-        return self._schema is None or not self._schema.strangers(value, "report")
+        return self._schema is None or not self._schema.unknown_members(value, "report")
 
     def check_bytes(self, content: bytes, report: Report) -> tuple[bytes, Report]:
         """Check JSON bytes, and cut out of them what may not leave.
@@ -95,9 +95,9 @@ class BodyChecks:
             BodyLimitError: It is too large, or too deep to be parsed.
         """
         __tracebackhide__ = True
-        encoding = encoding_of(content)
+        encoding = detect_encoding(content)
         text = encoding.to_utf8(content)
-        if self._schema is None and not may_hold(text):
+        if self._schema is None and not may_contain_repr(text):
             return content, report
         oversize = self._limits.check(len(content), only_reports=self._only_reports)
         if not oversize.judged:
@@ -119,7 +119,7 @@ class BodyChecks:
         """Check JSON text in UTF-8; in JSON Lines, and in what is no JSON, find nothing."""
         __tracebackhide__ = True
         try:
-            return self.check_value(parsed(text))
+            return self.check_value(parse_json(text))
         except ValueError:
             return (), CLEAN
         except RecursionError:

@@ -8,24 +8,24 @@ from typing import Final
 
 from body_guard.core.errors import PolicyError
 
-__all__ = ["canonical", "checked", "matches"]
+__all__ = ["check_host_pattern", "matches", "normalize_host"]
 
-#: The label behind the last dot is not a number: that would be an IPv4 address, or part of one.
+#: The last label is not a number: that would be an IPv4 address, or part of one.
 _NAME: Final = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_-]{1,63}\.)*(?![0-9]+\Z)[a-z0-9_-]{1,63}\Z")
 
 
-def canonical(host: str) -> str:
+def normalize_host(host: str) -> str:
     """Return a host as it is compared: lower case, no trailing dot, in ASCII (IDNA 2008, as httpx).
 
     Args:
         host: Of a URL, decoded or not, an IPv6 address with its brackets or without.
 
     Returns:
-        The canonical form; what cannot be one is given back in lower case, and matches nothing.
+        The normalized form; what is no host is returned in lower case, and matches nothing.
     """
     host = host.lower()
     if not host.isascii():
-        import idna  # httpx stands on it; most hosts do not need it
+        import idna  # httpx depends on it; most hosts do not need it
 
         try:
             host = idna.encode(host).decode()
@@ -40,15 +40,15 @@ def canonical(host: str) -> str:
     return host
 
 
-def checked(pattern: object) -> str:
-    """Return the canonical form of a pattern.
+def check_host_pattern(pattern: object) -> str:
+    """Return a pattern in its normalized form.
 
     Raises:
-        PolicyError: It is none.
+        PolicyError: It is no pattern.
     """
     if isinstance(pattern, str):
         wildcard = pattern.startswith("*.")
-        host = canonical(pattern[2:] if wildcard else pattern)
+        host = normalize_host(pattern[2:] if wildcard else pattern)
         if _NAME.match(host):
             return f"*.{host}" if wildcard else host
         if not wildcard and _is_address(host):
@@ -68,7 +68,7 @@ def _is_address(host: str) -> bool:
 
 
 def matches(pattern: str, host: str) -> bool:
-    """Check whether a host is what a pattern means; both canonical.
+    """Check whether a pattern matches a host; both are normalized.
 
     ``*.x.com`` is every host below ``x.com``, at any depth, and not ``x.com`` itself.
     """

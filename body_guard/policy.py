@@ -12,7 +12,7 @@ from body_guard.builtin_rules.schema import Provider
 from body_guard.builtin_rules.sentry import SENTRY
 from body_guard.core.errors import PolicyError
 from body_guard.core.rule import Rule, read_strings
-from body_guard.hosts import canonical, checked, matches
+from body_guard.hosts import check_host_pattern, matches, normalize_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -29,7 +29,7 @@ __all__ = [
     "SchemaAction",
     "Stringified",
     "Unserializable",
-    "checked_policy",
+    "check_policy",
     "default_policy",
 ]
 
@@ -64,10 +64,10 @@ class Policy:
         max_bytes: What one body may come to, in bytes, once encoded or decompressed.
         on_limit: What to do with bytes over ``max_bytes`` that may hold something forbidden:
             ``refuse`` raises `BodyLimitError`, ``send`` sends them and reports them as not judged.
-            So with what decompresses to more, all parts together, which may hold anything.
-            An object that would encode to more is always refused.
+            The same for what decompresses to more, all parts together. An object that would encode
+            to more is always refused.
         buffer: How many bytes of a stream (a generator, a file) to read in order to judge it; a
-            longer one goes on as it is, what was read of it first. 0 reads none.
+            longer stream is sent as it is. 0 reads none.
         look_into: Bodies to judge that are opaque by default: ``form`` (urlencoded pairs),
             ``multipart`` (the names of parts, and each part as a body of its own, but for those of
             plain text), ``compressed`` (gzip, deflate; br and zstd where the libraries brotli and
@@ -80,13 +80,13 @@ class Policy:
             ``<coroutine object f at 0x7f...>``: ``report`` it, or ``reject`` the body.
         mode: ``enforce``, or ``audit``: look and report, change and refuse nothing. A body that no
             encoder can write still fails with the encoder's error, which then says where and why.
-        hosts: Policies for destinations, by host (``api.x.com``, ``*.x.com``, an IP address); this
-            one is for all others, and wherever the destination is not known yet. Each stands
-            alone: nothing of this one is added to it. A host in full wins over a wildcard, a longer
-            wildcard over a shorter. Given as a mapping, kept as pairs in that order.
+        hosts: Policies for destinations, by host (``api.x.com``, ``*.x.com``, an IP address). This
+            policy is for all others, and where the destination is not known yet; nothing of it is
+            added to theirs. A full host takes precedence over a wildcard, a longer wildcard over a
+            shorter. Given as a mapping, kept as pairs in order of precedence.
 
     Raises:
-        PolicyError: Something above makes no sense; the message says what.
+        PolicyError: An argument is wrong; the message says which.
     """
 
     rules: tuple[Rule, ...] = SENTRY
@@ -148,10 +148,10 @@ class Policy:
             host: Of a URL, without its port; ``""`` when it is not known.
 
         Returns:
-            The one of ``hosts`` that fits best, or this one.
+            The most specific of ``hosts`` that matches, or this one.
         """
         if self.hosts:
-            host = canonical(host)
+            host = normalize_host(host)
             for pattern, policy in dict(self.hosts).items():  # in order, the first fits best
                 if matches(pattern, host):
                     return policy
@@ -176,8 +176,7 @@ class Policy:
             The policy.
 
         Raises:
-            PolicyError: There is something wrong with it; the message names file, key and the
-                nearest right spelling.
+            PolicyError: It is wrong; the message names file, key and the nearest right spelling.
         """
         from body_guard import config  # it takes as long to import as all of this package
 
@@ -204,7 +203,7 @@ def default_policy() -> Policy:
     raise PolicyError(message)
 
 
-def checked_policy(given: object, name: str = "policy") -> Policy:
+def check_policy(given: object, name: str = "policy") -> Policy:
     """Return what was given as a policy.
 
     Args:
@@ -212,7 +211,7 @@ def checked_policy(given: object, name: str = "policy") -> Policy:
         name: Of the parameter.
 
     Raises:
-        TypeError: It is none; says what to write.
+        TypeError: It is no policy; the message says what to write.
     """
     if isinstance(given, Policy):
         return given
@@ -257,7 +256,7 @@ def _hosts(value: object) -> tuple[tuple[str, Policy], ...]:
         raise PolicyError("hosts takes a mapping, for example {'*.x.com': Policy(...)}.")
     by_host: dict[str, Policy] = {}
     for pattern, policy in pairs:
-        host = checked(pattern)
+        host = check_host_pattern(pattern)
         if not isinstance(policy, Policy):
             raise PolicyError(f"hosts: {pattern!r} needs a Policy, not {type(policy).__name__}.")
         if policy.hosts:

@@ -14,7 +14,7 @@ from body_guard.core.report import CLEAN, Report
 from body_guard.formats.json_bytes import JSONBytes
 from body_guard.formats.serialized import Serialized
 from body_guard.objects import Objects
-from body_guard.policy import DEFAULT, Policy, checked_policy
+from body_guard.policy import DEFAULT, Policy, check_policy
 
 if TYPE_CHECKING:
     from body_guard.core.encode import Style
@@ -39,7 +39,7 @@ class Sanitizer:
     __slots__ = ("_checks", "_compiled", "_json", "_matcher", "_objects", "_serialized", "policy")
 
     def __init__(self, policy: Policy | None = None) -> None:
-        self.policy = policy = DEFAULT if policy is None else checked_policy(policy)
+        self.policy = policy = DEFAULT if policy is None else check_policy(policy)
         self._matcher = matcher = Matcher(policy.rules, ZONES)
         limits = Limits(policy.max_bytes, policy.on_limit == "send")
         asked = policy.schema is not None or policy.stringified != "off"
@@ -204,7 +204,7 @@ def sanitizer_for(policy: Policy) -> Sanitizer:
     """Return the sanitizer of a policy, built once."""
     known = _known.get(id(policy))
     if known is None:
-        checked_policy(policy)  # before it is hashed
+        check_policy(policy)  # before it is hashed
         if len(_known) >= _MOST_KNOWN:
             _known.clear()
         known = _known[id(policy)] = policy, _built(policy)

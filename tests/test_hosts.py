@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from body_guard import Policy, PolicyError, Rule
-from body_guard.hosts import canonical
+from body_guard.hosts import normalize_host
 
 
 def policy(name: str) -> Policy:
@@ -130,5 +130,5 @@ def test_what_is_no_pattern_is_refused(pattern: object) -> None:
 
 def test_a_host_has_one_spelling() -> None:
     """That of the wire."""
-    assert canonical("Straße.DE.") == "xn--strae-oqa.de"
-    assert canonical("[FE80::1%eth0]") == "fe80::1%eth0"
+    assert normalize_host("Straße.DE.") == "xn--strae-oqa.de"
+    assert normalize_host("[FE80::1%eth0]") == "fe80::1%eth0"

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from body_guard import BodyRejectedError, Sanitizer
-from body_guard.formats.text_encoding import encoding_of
+from body_guard.formats.text_encoding import detect_encoding
 
 from corpora import suite
 
@@ -18,7 +18,7 @@ BROKEN = suite("n_")
 
 def planted(text: bytes, before: str, after: str) -> tuple[bytes, bytes]:
     """Return a text as a member beside a forbidden one, in its own encoding; and without that one."""
-    encoding = encoding_of(text)
+    encoding = detect_encoding(text)
     inside = text[len(encoding.mark) :]
 
     def write(start: str, end: str) -> bytes:

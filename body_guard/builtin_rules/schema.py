@@ -1,7 +1,7 @@
-"""What a provider's API knows, and the members of a body that it does not.
+"""Schemas: the members that a provider's API knows, and those of a body that it does not.
 
-A list of forbidden names ends with the names that somebody has met. A list of known ones also
-finds next year's, at the price of a report whenever the API has grown and the snapshot has not.
+A list of forbidden names finds only names that somebody has met. A list of known names also finds
+new ones, and reports a false one where the API has grown and the snapshot has not.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from body_guard.core.rule import Rule
-from body_guard.formats.parse import members
+from body_guard.formats.json_values import members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from body_guard.core.rule import Action
 
-__all__ = ["Provider", "Schema", "Shape", "merged"]
+__all__ = ["Provider", "Schema", "Shape", "merge_releases"]
 
 Provider = Literal["openai", "anthropic"]
 
-#: What gateways of the provider's own API take besides, and no type of its SDK names.
+#: What gateways of the provider's API accept, and no type of its SDK names.
 _ALSO_KNOWN: Final[dict[str, frozenset[str]]] = {
     "anthropic": frozenset({"anthropic_beta", "anthropic_version"}),  # Bedrock and Vertex
     "openai": frozenset({"data_sources"}),  # Azure
@@ -34,8 +34,8 @@ class Shape:
 
     Attributes:
         root: Names that any of them knows at the root.
-        element: Names in the objects that its list holds (messages, input items); none known
-            when it holds no objects.
+        element: Names in the objects of its list (messages, input items); empty when it holds no
+            objects.
     """
 
     root: frozenset[str]
@@ -49,9 +49,9 @@ class Schema:
     Attributes:
         sdk: The distribution.
         version: Its release.
-        shapes: By the member that tells them: ``messages``, ``input``, ``prompt``. What holds none
-            of these is no call of a model, and nothing is said about it.
-        metadata: Names known in ``metadata``; None when any may stand there.
+        shapes: By the member that identifies them: ``messages``, ``input``, ``prompt``. A body
+            without any of these is not checked.
+        metadata: Names known in ``metadata``; None when any is allowed there.
     """
 
     sdk: str
@@ -59,16 +59,15 @@ class Schema:
     shapes: Mapping[str, Shape]
     metadata: frozenset[str] | None
 
-    def strangers(self, body: object, action: Action) -> tuple[Rule, ...]:
-        """Return rules for just those members of a body that the API does not know.
+    def unknown_members(self, body: object, action: Action) -> tuple[Rule, ...]:
+        """Return rules for the members of a body that the API does not know.
 
         Args:
-            body: A value that json can write, or one of `body_guard.formats.parse`.
+            body: A value that json can write, or one of `body_guard.formats.json_values`.
             action: Of the rules.
 
         Returns:
-            A rule for each place (root, metadata, the elements of a list) that has some; so a
-            body of known members costs no more than a look at their names.
+            A rule for each place (root, metadata, the elements of a list) that has some.
         """
         root = [*members(body)]
         told_by = [(name, self.shapes[name]) for name, _ in root if name in self.shapes]
@@ -102,7 +101,7 @@ def _names(values: Iterable[object]) -> set[str]:
     return {name for value in values for name, _ in members(value)}
 
 
-def merged(releases: tuple[Schema, ...]) -> Schema:
+def merge_releases(releases: tuple[Schema, ...]) -> Schema:
     """Return what at least one of several releases of an SDK knows."""
     shapes: dict[str, Shape] = {}
     for release in releases:

@@ -1,9 +1,9 @@
 """Text that is the ``repr`` of a live object: something upstream has called ``str()`` on it.
 
-Such a value is invisible to every rule about keys and types, and it has reached models as their
-prompt. Only a string that is a repr from end to end counts, whatever it stands in: a prompt that
-quotes one is the user's. It is told of, or the body is refused; it is never cut, because the text
-of a body is not ours, and a hole instead of the text would hide the mistake.
+No rule about keys or types finds such a value, and it has reached models as their prompt. Only a
+string that is a repr from end to end counts: a prompt that quotes one is the user's. It is
+reported, or the body is refused; it is never cut: the text of a body is not ours, and a gap would
+hide the mistake.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from body_guard.core.listing import Listing
 from body_guard.core.pointer import escape_token
 from body_guard.core.report import CLEAN, Report
-from body_guard.formats.parse import Members, members
+from body_guard.formats.json_values import Members, members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from body_guard.core.rule import Action
 
-__all__ = ["find", "kind_of", "may_hold"]
+__all__ = ["find_reprs", "match_repr", "may_contain_repr"]
 
-#: No repr that anybody writes is longer; a text that is, is not searched.
+#: A longer text is no repr, and is not searched.
 _LONGEST: Final = 20_000
 
 _NAME: Final = r"[A-Za-z_][\w.]*"
@@ -69,15 +69,15 @@ class _Found(NamedTuple):
     owner: str
 
 
-def kind_of(text: str) -> _Found | None:
-    """Return the type whose repr a text is, from end to end, and whose that is; None if it is none.
+def match_repr(text: str) -> _Found | None:
+    """Return the type whose repr a whole text is, and its package; None if it is no repr.
 
     Args:
         text: Any string of a body.
 
     Returns:
-        ``("httpx.Client", "httpx")`` for ``"<httpx.Client object at 0x7f...>"``; an owner that
-        cannot be told is ``""``.
+        ``("httpx.Client", "httpx")`` for ``"<httpx.Client object at 0x7f...>"``; an unknown
+        owner is ``""``.
     """
     if len(text) > _LONGEST or not _begins(text):
         return None
@@ -90,16 +90,16 @@ def kind_of(text: str) -> _Found | None:
     return None
 
 
-def may_hold(text: bytes) -> bool:
+def may_contain_repr(text: bytes) -> bool:
     """Check whether JSON text may hold a stringified object, at the speed of a search."""
     return any(beginning in text for beginning in _IN_JSON)
 
 
-def find(body: object, action: Action) -> Report:
+def find_reprs(body: object, action: Action) -> Report:
     """Look for stringified objects in a value that json can write.
 
     Args:
-        body: Such a value, or one of `body_guard.formats.parse`.
+        body: Such a value, or one of `body_guard.formats.json_values`.
         action: ``report`` or ``reject``: what the findings say is done.
 
     Returns:
@@ -122,9 +122,9 @@ def _texts(body: object) -> Iterator[tuple[list[str], _Found]]:
         for key, value in levels[-1]:
             kind = type(value)
             if issubclass(kind, str):
-                # Of a subclass the plain text: its own len() and str() are a stranger's code.
+                # The plain text of a subclass: its own len() and str() are foreign code.
                 text = value if kind is str else str.__str__(value)
-                found = kind_of(text) if _begins(text) else None
+                found = match_repr(text) if _begins(text) else None
                 if found is not None:
                     yield [*tokens, escape_token(str(key))][1:], found
             elif issubclass(kind, _CONTAINERS) and id(value) not in seen:

@@ -1,4 +1,4 @@
-"""Where any name may be an application's own: rules that `protect` take nothing there.
+"""Protected zones: places of applications' own names, where rules with `protect` remove nothing.
 
 Stripping names everywhere has broken tools: a property named ``pattern`` went out of a schema
 (diegosouzapw/OmniRoute#4339), ``thinking`` out of message blocks (BerriAI/litellm#37479).

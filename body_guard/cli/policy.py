@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from body_guard.body_checks import schema_of
+from body_guard.body_checks import find_schema
 from body_guard.builtin_rules.sentry import SENTRY
 from body_guard.builtin_rules.zones import ZONES
 from body_guard.core.errors import PolicyError
@@ -98,7 +98,7 @@ def _fires(asked: Policy, place: str) -> Iterator[tuple[Rule, str]]:
                 return
     if asked.schema is None:
         return
-    schema = schema_of(asked.schema)
+    schema = find_schema(asked.schema)
     body: object = None
     for token in reversed(split_pointer(place)):
         body = [body] if token.isdecimal() else {token: body}
@@ -106,7 +106,7 @@ def _fires(asked: Policy, place: str) -> Iterator[tuple[Rule, str]]:
         return
     found: dict[str, Rule] = {}
     for shape in schema.shapes:
-        rules = schema.strangers({shape: None, **body}, asked.schema_action)
+        rules = schema.unknown_members({shape: None, **body}, asked.schema_action)
         found.update(
             (shape, row.rule) for row in explain_rules(Matcher(rules, ZONES), place) if row.fires
         )

@@ -1,4 +1,4 @@
-"""Compressed bodies: undone within a bound, and done again."""
+"""Content codings: bodies decompressed within a bound, and compressed again."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BombError", "Codec", "CorruptError", "codec_of", "codings_of"]
+__all__ = ["BombError", "Codec", "CorruptError", "find_codec", "split_codings"]
 
 
 #: Bytes of input that the zstd decoder is given at a time.
 _PIECE: Final = 256
 
-#: And zlib, which is told how much it may give.
+#: And zlib, whose output is bounded by an argument.
 _FED: Final = 4096
 
 
@@ -42,14 +42,14 @@ class Codec(NamedTuple):
     compress: Callable[[bytes], bytes]
 
 
-#: What is written in the place of a coding and is none: a character set, a way of transfer (RFC
-#: 2045, section 6), or nothing.
+#: What headers name and is no coding: a character set, a transfer encoding (RFC 2045, section 6),
+#: or nothing.
 _NO_CODING: Final = re.compile(
     r"|identity|none|[78]bit|binary|utf-?(8|(16|32)([bl]e)?)|(us-)?ascii|iso-?8859-\d+|latin-?1"
 )
 
 
-def codings_of(content_encoding: str) -> tuple[str, ...]:
+def split_codings(content_encoding: str) -> tuple[str, ...]:
     """Return the codings that a Content-Encoding value names (RFC 9110, section 8.4).
 
     Returns:
@@ -59,7 +59,7 @@ def codings_of(content_encoding: str) -> tuple[str, ...]:
     return tuple(name for name in names if not _NO_CODING.fullmatch(name))
 
 
-def codec_of(coding: str) -> Codec | None:
+def find_codec(coding: str) -> Codec | None:
     """Return the codec of a coding (RFC 9110, section 8.4.1).
 
     Returns:

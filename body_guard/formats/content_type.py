@@ -1,4 +1,4 @@
-"""Which bodies are JSON: by what they are declared to be, else by how they begin."""
+"""Content types: which bodies are JSON, as declared, or else by their first characters."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
-from body_guard.formats.text_encoding import encoding_of
+from body_guard.formats.text_encoding import detect_encoding
 
-__all__ = ["Kind", "Media", "is_json_text", "is_text", "media_of", "parameter"]
+__all__ = ["Kind", "Media", "detect_media", "is_json_text", "is_text", "parameter"]
 
 Kind = Literal["json", "records", "sniffed", "form", "multipart", "opaque"]
 
 
 class Media(NamedTuple):
-    """What a body is taken for.
+    """What a body is judged as.
 
     Attributes:
-        kind: ``json``, one text; ``records``, several; ``sniffed``, one or several that are not
-            declared to be; or none of them.
-        why: Why a body of this kind is not judged, where it is not.
+        kind: ``json``, one text; ``records``, several; ``sniffed``, undeclared, one or several; or
+            another format.
+        why: Why a body of this kind is not judged; empty when it is.
     """
 
     kind: Kind
@@ -39,8 +39,8 @@ _TYPES: Final[tuple[tuple[str, Kind], ...]] = (
 )
 
 
-def media_of(content: bytes, content_type: str | None) -> Media:
-    """Return what a body is.
+def detect_media(content: bytes, content_type: str | None) -> Media:
+    """Return what to judge a body as.
 
     Args:
         content: The body.
@@ -53,22 +53,22 @@ def media_of(content: bytes, content_type: str | None) -> Media:
 
 
 def is_text(content_type: str) -> bool:
-    """Check whether a content type is that of plain text, which is what none stands for."""
+    """Check whether a content type is plain text, which is also the default."""
     return _declared(content_type).kind == "sniffed"
 
 
-#: What no JSON text holds (RFC 8259, sections 2 and 7).
+#: Characters that no JSON text holds (RFC 8259, sections 2 and 7).
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def is_json_text(content: bytes) -> bool:
-    """Check whether content is JSON at sight, so that it is in none of the content codings.
+    """Check whether content is plainly JSON text, so that no content coding was applied.
 
-    Compressed data can begin with a brace. It does not end with one too, and is no text between.
+    Compressed data can begin with a brace, but it is not text that ends with one.
     """
     if not _begins_like_json(content):
         return False
-    encoding = encoding_of(content)
+    encoding = detect_encoding(content)
     try:
         text = content[len(encoding.mark) :].decode(encoding.codec)
     except UnicodeDecodeError:
@@ -87,13 +87,13 @@ def _declared(content_type: str) -> Media:
 
 
 def _begins_like_json(content: bytes) -> bool:
-    encoding = encoding_of(content)
+    encoding = detect_encoding(content)
     start = content[len(encoding.mark) :][:256] if encoding.mark else content[:256]
-    # Half a character may stand at the cut, so what cannot be decoded is left out.
+    # The slice may cut a character, so ignore what cannot be decoded.
     return start.decode(encoding.codec, "ignore").lstrip(" \t\n\r").startswith(("{", "["))
 
 
-#: Up to a semicolon outside of quotes, or a quote that has no end.
+#: Up to a semicolon outside of quotes, or an unclosed quote.
 _parameter: Final[Any] = re.compile(r'(?:[^;"]+|"[^"\\]*(?:\\.[^"\\]*)*")*', re.DOTALL).match
 _quoted: Final = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL).match
 
@@ -113,7 +113,7 @@ def parameter(content_type: str, name: str) -> str | None:
 
 
 def _parts(text: str) -> list[str]:
-    """Split at the semicolons outside of quotes; at each, behind a quote that has no end."""
+    """Split at the semicolons outside of quotes, and at all of them after an unclosed quote."""
     parts, start = [], 0
     while (end := _parameter(text, start).end()) < len(text) and text[end] == ";":
         parts.append(text[start:end])

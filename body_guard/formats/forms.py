@@ -1,7 +1,7 @@
-"""Forms: the forbidden pairs of urlencoded ones, and the parts of multipart ones.
+"""Forms: forbidden pairs are cut out of urlencoded bodies, and parts out of multipart bodies.
 
-Pieces are cut out of the bytes as they are; nothing is parsed and written again. To a rule with a
-scope the form is an object: its pairs and its parts stand at the root.
+The bytes are cut; nothing is parsed and written again. To a rule with a scope the form is an
+object whose members are its pairs or parts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from body_guard.core.listing import Listing
 from body_guard.core.pointer import escape_token
 from body_guard.core.report import Report
 from body_guard.core.splice import SpliceResult
-from body_guard.formats.compression import codings_of
+from body_guard.formats.compression import split_codings
 from body_guard.formats.content_type import is_text, parameter
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _DISPOSITION: Final = re.compile(rb"^content-disposition[ \t]*:[ \t]*([^\r\n]*)"
 _TYPE: Final = re.compile(rb"^content-type[ \t]*:[ \t]*([^\r\n]*)", _LINE)
 _CODING: Final = re.compile(rb"^content-encoding[ \t]*:[ \t]*([^\r\n]*)", _LINE)
 _TRANSFER: Final = re.compile(rb"^content-transfer-encoding[ \t]*:[ \t]*([^\r\n]*)", _LINE)
-#: RFC 822, section 3.1.1: what begins with a space goes on with the line before it.
+#: RFC 822, section 3.1.1: a line that begins with a space continues the line before it.
 _FOLD: Final = re.compile(rb"\r\n(?=[ \t])")
 _LENGTH: Final = re.compile(rb"^(content-length[ \t]*:[ \t]*)[0-9]+", _LINE)
 
@@ -48,14 +48,14 @@ def sanitize_form(content: bytes, matcher: Matcher) -> SpliceResult:
         What is left of the body, less each such pair and one ``&``.
     """
     __tracebackhide__ = True
-    from urllib.parse import quote_plus, unquote_plus  # slow to import, and seldom needed
+    from urllib.parse import quote_plus, unquote_plus  # slow to import, seldom used
 
     found = _Found()
     kept = []
     for pair in content.split(b"&"):
         raw, _, value = pair.partition(b"=")
         keys = _brackets(unquote_plus(raw.decode("latin-1"), errors="replace"))
-        rule, depth = _judged(keys, matcher, found)
+        rule, depth = _find_rule(keys, matcher, found)
         if rule is None:
             kept.append(pair)
         elif rule.action == "replace":
@@ -86,8 +86,8 @@ def sanitize_multipart(
         content: The body.
         content_type: The value of its Content-Type header.
         matcher: The rules, for the names of parts.
-        sanitize: What to do with the body of a part, its Content-Type and its codings. A part of
-            plain text is a value, and is left.
+        sanitize: Sanitizes the body of a part, given its Content-Type and its codings. A part of
+            plain text is a value, and stays.
 
     Returns:
         What is left of the body, less each part with a forbidden name, the other parts sanitized.
@@ -98,7 +98,7 @@ def sanitize_multipart(
     if not boundary:
         return None
     delimiter = b"--" + boundary.encode("latin-1", "replace")
-    # RFC 2046, section 5.1.1: a delimiter stands at the beginning of a line.
+    # RFC 2046, section 5.1.1: a delimiter begins a line.
     pieces = re.split(rb"(?:\A|(?<=\r\n))" + re.escape(delimiter) + rb"(?=[ \t]*\r\n|--)", content)
     if len(pieces) < 2:
         return None
@@ -106,12 +106,12 @@ def sanitize_multipart(
     kept = [pieces[0]]
     for index, piece in enumerate(pieces[1:]):
         head, blank, body = piece.partition(b"\r\n\r\n")
-        if piece.startswith(b"--"):  # the last delimiter, and what nobody reads behind it
+        if piece.startswith(b"--"):  # the last delimiter, and the epilogue
             kept.append(piece)
             continue
         fields = _FOLD.sub(b"", head)
         name = _name(fields, index)
-        rule, _ = _judged([name], matcher, found)
+        rule, _ = _find_rule([name], matcher, found)
         if rule is not None:
             if rule.action == "replace":
                 ending = b"\r\n" if body.endswith(b"\r\n") else b""
@@ -136,8 +136,8 @@ def sanitize_multipart(
     return SpliceResult(body, report, found.rejected)
 
 
-def _judged(keys: list[str], matcher: Matcher, found: _Found) -> tuple[Rule | None, int]:
-    """Return the rule that changes what a path of keys leads to, and how many keys it took."""
+def _find_rule(keys: list[str], matcher: Matcher, found: _Found) -> tuple[Rule | None, int]:
+    """Return the first rule that changes the member at a path of keys, and at what depth."""
     places = matcher.places
     container, member = places.around, places.start
     for depth, key in enumerate(keys, 1):
@@ -156,9 +156,9 @@ def _field(pattern: re.Pattern[bytes], head: bytes) -> str:
 
 
 def _codings(head: bytes) -> str:
-    """Return what was done to the body of a part: a transfer encoding is one more coding."""
+    """Return the codings of the body of a part; a transfer encoding is one of them."""
     both = f"{_field(_CODING, head)},{_field(_TRANSFER, head)}"
-    return ",".join(codings_of(both))
+    return ",".join(split_codings(both))
 
 
 def _name(head: bytes, index: int) -> str:
@@ -184,7 +184,7 @@ class _Found:
             self._listing.add(tokens, rule.name, rule.action, "", rule.owner, levels=depth)
 
     def adopt(self, token: str, report: Report) -> None:
-        """Take over what was found in a part, below its name."""
+        """Add what was found in a part, below its name."""
         self._places += len(report.findings) + report.omitted
         self._changed |= report.changed
         self._why_not_judged = self._why_not_judged or report.why_not_judged

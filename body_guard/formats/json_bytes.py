@@ -10,7 +10,7 @@ from body_guard.core.key_search import KeySearch
 from body_guard.core.refusals import check_allowed
 from body_guard.core.report import CLEAN, Finding, Report, not_judged
 from body_guard.core.splice import splice
-from body_guard.formats.text_encoding import encoding_of
+from body_guard.formats.text_encoding import detect_encoding
 
 if TYPE_CHECKING:
     from body_guard.core.matcher import Matcher
@@ -55,7 +55,7 @@ class JSONBytes:
             BodyLimitError: It has a finding and is too large or too deep.
         """
         __tracebackhide__ = True
-        encoding = encoding_of(content)
+        encoding = detect_encoding(content)
         text = encoding.to_utf8(content)
         in_utf8 = text is content
         start = len(encoding.mark) if in_utf8 else 0

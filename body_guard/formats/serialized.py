@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from body_guard.core.refusals import check_allowed, make_too_large
 from body_guard.core.report import CLEAN, Report, not_judged
-from body_guard.formats.compression import BombError, CorruptError, codec_of, codings_of
-from body_guard.formats.content_type import is_json_text, media_of
+from body_guard.formats.compression import BombError, CorruptError, find_codec, split_codings
+from body_guard.formats.content_type import detect_media, is_json_text
 from body_guard.formats.forms import sanitize_form, sanitize_multipart
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ class Serialized:
         __tracebackhide__ = True
         if not content:
             return content, CLEAN
-        codings = codings_of(content_encoding) if content_encoding else ()
+        codings = split_codings(content_encoding) if content_encoding else ()
         if codings and not is_json_text(content):
             room = room or _Room(self._limits.max_bytes)
             return self._sanitize_compressed(content, content_type, codings, room)
-        media = media_of(content, content_type)
+        media = detect_media(content, content_type)
         if media.why and media.kind not in self._look_into:
             return content, not_judged(media.why)
         if media.kind == "form":
@@ -119,7 +119,7 @@ class Serialized:
         __tracebackhide__ = True
         name = ", ".join(codings)
         looks = "compressed" in self._look_into and len(codings) == 1
-        codec = codec_of(name) if looks else None
+        codec = find_codec(name) if looks else None
         if codec is None:
             return content, not_judged(f"content encoding {name}"[:80])
         try:

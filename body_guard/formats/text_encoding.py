@@ -1,10 +1,10 @@
-"""Which encoding JSON bytes are in: by what the bytes say, since a charset parameter may lie."""
+"""Text encodings of JSON bytes, detected in the bytes: a charset parameter may be wrong."""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["Encoding", "encoding_of"]
+__all__ = ["Encoding", "detect_encoding"]
 
 
 class Encoding(NamedTuple):
@@ -16,8 +16,8 @@ class Encoding(NamedTuple):
     def to_utf8(self, content: bytes) -> bytes:
         """Return the text behind the mark in UTF-8, lone surrogates and all; UTF-8 itself as it is.
 
-        What is not in this encoding after all has raw control characters in the place of its
-        faults, so that it can be searched, and is no JSON.
+        Invalid sequences become control characters, so that the text can be searched but is no
+        JSON.
         """
         if self.codec == "utf-8":
             return content
@@ -29,7 +29,7 @@ class Encoding(NamedTuple):
         return text.encode("utf-8", "surrogatepass")
 
     def from_utf8(self, text: bytes) -> bytes:
-        """Return what `to_utf8` gave back in this encoding, behind the same mark."""
+        """Return text in UTF-8 in this encoding, behind its mark."""
         return self.mark + text.decode("utf-8", "surrogatepass").encode(self.codec, "surrogatepass")
 
 
@@ -54,7 +54,7 @@ _BY_NULS: Final = (
 )
 
 
-def encoding_of(content: bytes) -> Encoding:
+def detect_encoding(content: bytes) -> Encoding:
     """Return the encoding of JSON bytes by their first four.
 
     Args:

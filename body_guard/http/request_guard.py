@@ -20,7 +20,7 @@ from body_guard.http.auditing import audit
 from body_guard.http.outgoing import EXTENSION, OVERRIDE, peek, put, recall, remember
 from body_guard.http.signatures import UnknownDigestError, digests, signed_by
 from body_guard.http.streams import abuffer, buffer, is_begun
-from body_guard.policy import Policy, checked_policy, default_policy
+from body_guard.policy import Policy, check_policy, default_policy
 from body_guard.sanitizer import sanitizer_for
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Guard:
 
     def __init__(self, library: Library, policy: Policy | None = None) -> None:
         self.library = library
-        self.policy = default_policy() if policy is None else checked_policy(policy)
+        self.policy = default_policy() if policy is None else check_policy(policy)
 
     def at(self, host: str) -> Guard:
         """Return the guard for what goes to a host, known before there is a request."""
@@ -75,7 +75,7 @@ class Guard:
         if extensions and EXTENSION in extensions:
             given = extensions[EXTENSION]
             if not _is_report(given):  # ours, of this request or of one that it follows
-                policy = checked_policy(given, _EXTENSION_NAME)
+                policy = check_policy(given, _EXTENSION_NAME)
             elif OVERRIDE in extensions:
                 policy = extensions[OVERRIDE]
         if not policy.hosts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from body_guard.formats.content_type import media_of
+from body_guard.formats.content_type import detect_media
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -55,7 +55,7 @@ class _Reading:
         return fits and (not self._start or self._may_be_judged(self._start))
 
     def _may_be_judged(self, start: bytes) -> bool:
-        media = media_of(start, self._request.headers.get("Content-Type"))
+        media = detect_media(start, self._request.headers.get("Content-Type"))
         return not media.why or media.kind in self._policy.look_into
 
     def keep(self, library: Library) -> None:

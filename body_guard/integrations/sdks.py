@@ -20,7 +20,7 @@ from body_guard.patches.clients import (
     share,
     unguard_http,
 )
-from body_guard.policy import checked_policy, default_policy
+from body_guard.policy import check_policy, default_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +168,7 @@ def guard(client: _Guardable, policy: Policy | None = None) -> _Guardable:
         raise TypeError(
             f"guard() takes a client, not the class {_name(client)}; write guard({make}())."
         )
-    policy = default_policy() if policy is None else checked_policy(policy)
+    policy = default_policy() if policy is None else check_policy(policy)
     original = original_of(type(client)) or type(client)
     sdk = sdk_of(original)
     if sdk is not None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from body_guard import Policy, PolicyError, Rule, Sanitizer, guard, presets
-from body_guard.body_checks import schema_of
+from body_guard.body_checks import find_schema
 from body_guard.builtin_rules.catalog import preset
 from body_guard.builtin_rules.preset_names import PresetName
 from body_guard.builtin_rules.preset_tables import PRESETS
@@ -75,7 +75,7 @@ def test_no_row_takes_what_an_api_knows(name: str, rule: Rule) -> None:
     known = {
         key
         for provider in get_args(Provider)
-        for shape in schema_of(provider).shapes.values()
+        for shape in find_schema(provider).shapes.values()
         for key in shape.root | shape.element
     }
     assert len(known) > 100

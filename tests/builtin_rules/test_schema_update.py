@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
-from body_guard.body_checks import schema_of
+from body_guard.body_checks import find_schema
 from body_guard.builtin_rules import schema_update as schemas
-from body_guard.builtin_rules.schema import Provider, Schema, Shape, merged
+from body_guard.builtin_rules.schema import Provider, Schema, Shape, merge_releases
 from body_guard.builtin_rules.schema_tables import SCHEMAS
 
 SDKS = get_args(Provider)
@@ -24,8 +24,8 @@ def test_the_snapshot_is_what_the_sdk_types(sdk: Provider) -> None:
         if stored.version == version:
             assert installed == stored
             return
-    known = schema_of(sdk)
-    together = merged((known, installed))
+    known = find_schema(sdk)
+    together = merge_releases((known, installed))
     if (together.shapes, together.metadata) != (known.shapes, known.metadata):
         pytest.skip(
             f"{sdk} {version} knows names that the snapshot of {known.version} does not: "
@@ -45,7 +45,7 @@ def test_the_module_is_what_the_generator_writes() -> None:
 @pytest.mark.parametrize("sdk", SDKS)
 def test_the_snapshot_knows_what_everybody_sends(sdk: Provider) -> None:
     """A snapshot of nothing would report every member, or none."""
-    schema = schema_of(sdk)
+    schema = find_schema(sdk)
     assert {"model", "messages", "max_tokens", "tools"} <= schema.shapes["messages"].root
     assert {"role", "content"} <= schema.shapes["messages"].element
     assert schema.metadata == {"openai": None, "anthropic": {"user_id"}}[sdk]
@@ -92,6 +92,6 @@ def test_what_any_release_knows_is_known() -> None:
         "a": Shape(frozenset("abc"), frozenset("e")),
         "n": Shape(frozenset("n"), frozenset()),
     }
-    assert merged((old, new)) == Schema("x", "1, 2", both, frozenset("mk"))
+    assert merge_releases((old, new)) == Schema("x", "1, 2", both, frozenset("mk"))
     free = Schema("x", "3", {}, None)
-    assert merged((old, new, free)) == Schema("x", "1, 2, 3", both, None)
+    assert merge_releases((old, new, free)) == Schema("x", "1, 2, 3", both, None)

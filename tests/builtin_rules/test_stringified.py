@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from body_guard import BodyRejectedError, Finding, Policy, Report, Sanitizer
-from body_guard.builtin_rules.stringified import find, kind_of, may_hold
-from body_guard.formats.parse import parsed
+from body_guard.builtin_rules.stringified import find_reprs, match_repr, may_contain_repr
+from body_guard.formats.json_values import parse_json
 
 from hostile import hostile_class
 
@@ -85,7 +85,7 @@ LIVE: list[tuple[str, Callable[[], object], str, str]] = [
 def test_what_str_makes_of_an_object(make: Callable[[], object], kind: str, owner: str) -> None:
     """The reprs of this very interpreter and of the libraries that are installed."""
     text = str(make())
-    assert kind_of(text) == (kind, owner), text
+    assert match_repr(text) == (kind, owner), text
 
 
 WRITTEN = [
@@ -107,7 +107,7 @@ WRITTEN = [
 @pytest.mark.parametrize(("text", "kind", "owner"), WRITTEN)
 def test_what_others_make_of_theirs(text: str, kind: str, owner: str) -> None:
     """Written out: of libraries that may not be installed, or of names made up."""
-    assert kind_of(text) == (kind, owner)
+    assert match_repr(text) == (kind, owner)
 
 
 PROSE = [
@@ -129,7 +129,7 @@ PROSE = [
 @pytest.mark.parametrize("text", PROSE, ids=range(len(PROSE)))
 def test_what_only_talks_of_one(text: str) -> None:
     """A prompt that quotes a repr, and text that looks like one at first, are the user's."""
-    assert kind_of(text) is None
+    assert match_repr(text) is None
 
 
 SLOW = {
@@ -144,8 +144,8 @@ SLOW = {
 
 def test_what_almost_is_one_is_told_from_one_in_linear_time() -> None:
     """Thousands of looks come to an end; a search that goes back and forth would take minutes."""
-    code = f"""from body_guard.builtin_rules.stringified import kind_of
-print({{kind_of(text) for text in {list(SLOW.values())!r} for _ in range(200)}})"""
+    code = f"""from body_guard.builtin_rules.stringified import match_repr
+print({{match_repr(text) for text in {list(SLOW.values())!r} for _ in range(200)}})"""
     told = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=100
     )
@@ -155,7 +155,7 @@ print({{kind_of(text) for text in {list(SLOW.values())!r} for _ in range(200)}})
 def test_nothing_of_the_text_is_told() -> None:
     """A Span's repr holds the prompt; a finding has the class's name."""
     text = "<Span(op='gen_ai.chat', description:'my secret', trace_id='1')>"
-    report = find({"metadata": {"span": text}}, "report")
+    report = find_reprs({"metadata": {"span": text}}, "report")
     assert report == Report(
         (Finding("/metadata/span", "stringified", "report", "Span", "sentry-sdk"),)
     )
@@ -178,17 +178,17 @@ SHARED = ["<object object at 0x7f2d3c>"]
 )
 def test_where(body: object, paths: list[str]) -> None:
     """Every string value is looked at, however deep, each container once."""
-    report = find(body, "report")
+    report = find_reprs(body, "report")
     assert [finding.path for finding in report.findings] == paths
     text = json.dumps(body).encode()
-    assert may_hold(text) or not paths
-    again = find(parsed(text), "report")
+    assert may_contain_repr(text) or not paths
+    again = find_reprs(parse_json(text), "report")
     assert {finding.path for finding in again.findings} >= set(paths)
 
 
 def test_more_than_are_listed_are_counted() -> None:
     """As everywhere: a thousand findings, and a number."""
-    report = find(["<object object at 0x7f2d3c>"] * 1200, "report")
+    report = find_reprs(["<object object at 0x7f2d3c>"] * 1200, "report")
     assert (len(report.findings), report.omitted) == (1000, 200)
 
 

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from body_guard import BodyLimitError, Policy, Sanitizer
-from body_guard.formats.compression import codec_of
+from body_guard.formats.compression import find_codec
 
 DIRTY = b'{"a": 1.10, "_sentry_x": 1, "text": "' + b"x" * 1000 + b'"}'
 CLEAN = DIRTY.replace(b' "_sentry_x": 1,', b"")
@@ -112,7 +112,7 @@ def test_many_members_are_read_once(name: str, wbits: int, monkeypatch: pytest.M
     compress, _ = CODERS[name]
     empty = bytes(compress(b""))
     content = empty * (1_000_000 // len(empty)) + compress(DIRTY) + empty
-    codec = codec_of(name)
+    codec = find_codec(name)
     assert codec is not None
     assert codec.decompress(content, len(DIRTY)) == DIRTY
     assert sum(read) < 1_000_000_000
@@ -181,13 +181,13 @@ def test_codings_beside_one_that_counts(name: str) -> None:
 def test_without_its_library(name: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An encoding whose library is missing stays opaque."""
     monkeypatch.setitem(sys.modules, module, None)
-    assert codec_of(name) is None
+    assert find_codec(name) is None
 
 
 def test_an_old_brotli_stays_opaque(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before 1.2 brotli cannot be bounded."""
     monkeypatch.setattr(brotli, "Decompressor", object)
-    assert codec_of("br") is None
+    assert find_codec("br") is None
 
 
 @pytest.mark.parametrize("name", ["br", "zstd", "gzip"])

@@ -7,7 +7,7 @@ import codecs
 import pytest
 
 from body_guard import BodyRejectedError, Sanitizer
-from body_guard.formats.content_type import Media, media_of, parameter
+from body_guard.formats.content_type import Media, detect_media, parameter
 
 DIRTY = '{"a": "é", "_sentry_x": {"b": 1}, "s": "\\ud800", "n": 1.10}'
 CLEAN = '{"a": "é", "s": "\\ud800", "n": 1.10}'
@@ -48,7 +48,7 @@ CLEAN = '{"a": "é", "s": "\\ud800", "n": 1.10}'
 )
 def test_media_types(content_type: str | None, kind: str) -> None:
     """One row a type."""
-    assert media_of(b"{}", content_type).kind == kind
+    assert detect_media(b"{}", content_type).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_media_types(content_type: str | None, kind: str) -> None:
 )
 def test_what_begins_like_json(content: bytes) -> None:
     """Without a declaration, the first character decides, in any encoding."""
-    assert media_of(content, None).kind == "sniffed"
+    assert detect_media(content, None).kind == "sniffed"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_what_begins_like_json(content: bytes) -> None:
 )
 def test_what_does_not(content: bytes) -> None:
     """What begins otherwise is opaque, and the reason says so."""
-    assert media_of(content, None) == Media("opaque", "not JSON")
+    assert detect_media(content, None) == Media("opaque", "not JSON")
 
 
 @pytest.mark.parametrize(

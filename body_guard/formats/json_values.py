@@ -1,4 +1,4 @@
-"""JSON text as values, for a look that has to see all of it; nothing is written from these."""
+"""JSON text as values, for checks that need all of it; nothing is encoded from these."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from body_guard.core.json_text import member_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Members", "members", "parsed"]
+__all__ = ["Members", "members", "parse_json"]
 
 #: Brackets as steps down and up, in signed bytes; and what is none.
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
@@ -29,7 +29,7 @@ class Members:
 
 
 def members(value: object) -> Iterable[tuple[str, Any]]:
-    """Return the members of an object, by the names that json writes; of what is none, nothing."""
+    """Return the members of an object, by the names that json writes; of other values, none."""
     if type(value) is Members:
         return value.pairs
     if issubclass(type(value), dict):
@@ -40,7 +40,7 @@ def members(value: object) -> Iterable[tuple[str, Any]]:
     return ()
 
 
-def parsed(text: bytes) -> object:
+def parse_json(text: bytes) -> object:
     """Parse JSON text, its numbers left out.
 
     Args:
