@@ -273,6 +273,20 @@ def types(gate: Gate) -> None:
     run(gate, gate.tool("basedpyright"), "--pythonpath", gate.tool("python"))
 
 
+def docs(gate: Gate) -> None:
+    """Build the documentation; a warning, a link or an anchor that leads nowhere fails it."""
+    folder = gate.clone / "docs"
+    said = run(gate, gate.tool("zensical"), "build", "--strict", "--clean", cwd=folder)
+    # It shows a page without a name of the reference that it does not find, and no issue.
+    if missing := re.findall(r"mkdocstrings: .*", said):
+        raise StepFailed("; ".join(missing))
+    pages = {each.relative_to(folder).with_suffix("") for each in folder.rglob("*.md")}
+    built = {each.parent.relative_to(folder / "site") for each in folder.rglob("index.html")}
+    if missing := [str(each) for each in pages - built if each.name != "index"]:
+        raise StepFailed(f"not built: {', '.join(missing)}")
+    gate.notes.append(f"{len(pages)} pages")
+
+
 ALONE = """
 import importlib.metadata, body_guard
 assert importlib.metadata.version("body-guard") == body_guard.__version__
@@ -282,10 +296,16 @@ assert client.build_request("POST", "http://x", json={"_sentry_x": 1}).content =
 
 
 def wheel(gate: Gate) -> None:
-    """Build sdist and wheel, look for every file in the wheel, and use it without any extra."""
-    built = gate.work / "dist"
-    run(gate, gate.tool("python"), "-m", "build", "--outdir", built, ".")
-    (path,) = built.glob("*.whl")
+    """Build sdist and wheels, look for every file in one, and use it without any extra."""
+    built, pure = gate.work / "dist", gate.work / "pure"
+    build = (gate.tool("python"), "-m", "build", "--outdir")
+    run(gate, *build, built, ".")
+    (sdist,), (path,) = built.glob("*.tar.gz"), built.glob("*.whl")
+    run(gate, "env", "CC=/bin/false", *build, pure, "--wheel", ".")
+    (plain,) = pure.glob("*.whl")
+    run(gate, gate.tool("twine"), "check", "--strict", sdist, path, plain)
+    if any(each.endswith(".so") for each in zipfile.ZipFile(plain).namelist()):
+        raise StepFailed("the wheel that was built without a compiler has a compiled module")
     within = set(zipfile.ZipFile(path).namelist())
     files = [each for each in (gate.clone / "body_guard").rglob("*") if each.is_file()]
     wanted = {str(each.relative_to(gate.clone)) for each in files if each.suffix not in NOT_SHIPPED}
@@ -467,6 +487,7 @@ STEPS = {
     "environment": Step(environment, 15, ("checkout",)),
     "lint": Step(lint, 3),
     "types": Step(types, 5),
+    "docs": Step(docs, 3),
     "wheel": Step(wheel, 5),
     "demo": Step(demo, 10, ("checkout",)),
     "tests": Step(tests, 20, ("checkout",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -237,6 +238,43 @@ module["attempt"](gate, "bash", "-c", "echo $$; exec sleep 60", cwd=gate.work)
         assert process.wait(30) == 1
     with pytest.raises(ProcessLookupError):
         os.kill(started, 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "pages", "why"),
+    [
+        ("No issues found\n", ("index", "a"), None),
+        ("mkdocstrings: body_guard.X could not be found\n", ("index", "a"), "body_guard.X"),
+        ("No issues found\n", ("index",), "not built: a"),
+    ],
+    ids=["whole", "a name is missing", "a page is missing"],
+)
+def test_the_documentation_is_built_whole(
+    module: Any, gate: Any, said: str, pages: tuple[str, ...], why: str | None, monkeypatch: Any
+) -> None:
+    """The generator says nothing of a page that it leaves out."""
+    folder = gate.clone / "docs"
+    (folder / "site").mkdir(parents=True)
+    for page in ("index", "a"):
+        (folder / f"{page}.md").touch()
+    for page in pages:
+        (folder / "site" / page.replace("index", "")).mkdir(exist_ok=True)
+        (folder / "site" / page.replace("index", "") / "index.html").touch()
+    monkeypatch.setattr(module, "run", lambda *_, **__: said)
+    if why is None:
+        module.docs(gate)
+        assert gate.notes == ["2 pages"]
+        return
+    with pytest.raises(module.StepFailed, match=why):
+        module.docs(gate)
+
+
+def test_contributing_names_every_step(module: Any) -> None:
+    """In the table of what each needs and checks."""
+    text = (PATH.parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    _, _, table = text.partition("| step | needs | checks |\n")
+    first = [row.split(" | ")[0] for row in table.partition("\n\n")[0].splitlines()[1:]]
+    assert re.findall(r"`(\w+)`", "".join(first)) == list(module.STEPS)
 
 
 @pytest.mark.parametrize("action", [fail, hang, break_down])

@@ -27,7 +27,7 @@ from body_guard.integrations.sdks import SDKS, http_clients
 from llm_provider import LLMProvider, llm_provider
 from sdk_rows import CANDIDATES, MESSAGES, ROWS, Row, Steps
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs/sdks.md").read_text(encoding="utf-8")
 REFUSING = Policy((Rule("no", keys=("no",), action="reject"),))
 STRICT = Policy((Rule("strict", keys=("strict",)),))
 STAINLESS = [row for row in ROWS if row.sdk.is_stainless]
@@ -79,9 +79,9 @@ def test_every_client_of_an_sdk_that_is_here() -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.is_async], ids=str)
-def test_the_readme_says_what_is_tested_here(row: Row) -> None:
+def test_the_page_says_what_is_tested_here(row: Row) -> None:
     """The table's row of this SDK and release: its client, its library, what is taken out."""
-    (line,) = re.findall(rf"^\| {row.package} {row.major}\b(.*) \|$", README, re.MULTILINE)
+    (line,) = re.findall(rf"^\| {row.package} {row.major}\b(.*) \|$", PAGE, re.MULTILINE)
     clients, stands_on, guarded_by, taken, refusal = line.split(" | ")
     assert f"`{row.kind}`" in clients or clients == ": the same"
     assert re.split("[;, ]", stands_on)[0] == row.library.__name__

@@ -1,0 +1,30 @@
+"""The example of a LiteLLM Proxy, run as its page says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from test_litellm_proxy import needs_proxy
+
+ROOT = Path(__file__).parents[2]
+
+
+@needs_proxy
+def test_it_prints_what_its_page_says() -> None:
+    """The proxy starts, and what the policy names does not arrive."""
+    page = (ROOT / "docs/examples.md").read_text(encoding="utf-8")
+    (command, printed) = re.findall(r"\$ python (\S.*litellm_proxy/run\.py)\n(.*?)```", page, re.S)[
+        0
+    ]
+    done = subprocess.run(
+        [sys.executable, *command.split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.stdout == printed
