@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from body_guard.core.encode import DEEPEST, encode
@@ -31,11 +32,12 @@ class Objects:
         checks: What it asks of a body as a whole.
     """
 
-    __slots__ = ("_checks", "_matcher", "_policy")
+    __slots__ = ("_checks", "_matcher", "_max_bytes", "_walk")
 
     def __init__(self, policy: Policy, matcher: Matcher, checks: BodyChecks | None) -> None:
-        self._policy = policy
         self._matcher = matcher
+        self._max_bytes = policy.max_bytes
+        self._walk = partial(walk, unserializable=policy.unserializable, convert=policy.convert)
         self._checks = checks
 
     def walk(self, value: object, *, for_encoder: bool = False) -> WalkResult:
@@ -46,12 +48,12 @@ class Objects:
             BodyLimitError: A container of a foreign class yields items without end.
         """
         __tracebackhide__ = True
-        walked = walk(value, self._policy, self._matcher, for_encoder=for_encoder)
+        walked = self._walk(value, self._matcher, for_encoder=for_encoder)
         check_allowed(walked.report)
         if self._checks is not None:
             rules, report = self._checks.check_value(walked.value)
             if rules:
-                walked = walked.then(walk(walked.value, self._policy, Matcher(rules)))
+                walked = walked.then(self._walk(walked.value, Matcher(rules)))
             walked.report += report
             check_allowed(walked.report)
         return walked
@@ -67,8 +69,8 @@ class Objects:
         walked = self.walk(value, for_encoder=True)
         if walked.depth > DEEPEST:
             raise make_too_deep(walked.deepest(), walked.depth, walked.report)
-        if walked.size > self._policy.max_bytes:
-            raise make_too_large(self._policy.max_bytes, walked.report)
+        if walked.size > self._max_bytes:
+            raise make_too_large(self._max_bytes, walked.report)
         return walked
 
     def encode(self, value: object) -> tuple[bytes, Report]:
@@ -94,6 +96,6 @@ class Objects:
         else:
             # Not inside the handler: the errors of json carry the body.
             raise GuardError("the body kept changing while it was encoded")
-        if len(content) > self._policy.max_bytes:
-            raise make_too_large(self._policy.max_bytes, walked.report)
+        if len(content) > self._max_bytes:
+            raise make_too_large(self._max_bytes, walked.report)
         return content, walked.report

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from body_guard.core.listing import Listing
 from body_guard.core.pointer import escape_token
-from body_guard.core.report import CLEAN, Report
 from body_guard.formats.json_values import Members, members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from body_guard.core.report import Report
     from body_guard.core.rule import Action
 
 __all__ = ["find_reprs", "match_repr", "may_contain_repr"]
@@ -110,8 +110,7 @@ def find_reprs(body: object, action: Action) -> Report:
         count += 1
         if not listing.full:
             listing.add(tokens, "stringified", action, found.kind, found.owner)
-    findings = tuple(listing.findings)
-    return Report(findings, omitted=count - len(findings)) if findings else CLEAN
+    return listing.report(count, changed=False)
 
 
 def _texts(body: object) -> Iterator[tuple[list[str], _Found]]:

@@ -8,11 +8,13 @@ what was found inside is dropped. So both give what `body_guard.core.walk` gives
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from body_guard.core import _speedups
 from body_guard.core.encode import HTTPX
 from body_guard.core.listing import Listing
+from body_guard.core.matcher import first_rule
 from body_guard.core.plain_data import HINT, is_plain_data
 from body_guard.core.pointer import escape_token
 from body_guard.core.report import CLEAN, Report
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
 
     from body_guard.core._speedups import Record
     from body_guard.core.encode import Style
-    from body_guard.core.matcher import CompiledRule, Matcher
+    from body_guard.core.matcher import Matcher
     from body_guard.core.rule import Rule
-    from body_guard.core.scopes import Places
+    from body_guard.core.scopes import Globs
 
 __all__ = ["CompiledEncoder"]
 
@@ -126,7 +128,7 @@ def _judged(
     """Judge all records, in order; None where the walk has to."""
     marks: list[_Mark] = []
     edits: list[_Edit] = []
-    places: _Places | None = None
+    states: _States | None = None
     until = 0  # the end of the last edit: what begins before it is gone
     for index, (code, place, key, kind, start, end) in enumerate(records):
         if code == _PLACE or start < until:
@@ -141,8 +143,8 @@ def _judged(
             rule = named[0].rule
             marks.append((place, key, kind, rule.name, rule.action, rule.owner or None))
             continue
-        places = places or _Places(records, matcher.places)
-        first = _first(named, places, place, str(key))
+        states = states or _States(records, matcher.globs)
+        first = first_rule(named, partial(states.at, place, str(key)))
         if first is None:
             continue
         rule = first
@@ -170,14 +172,6 @@ def _fault(code: int, place: int, key: str | int | None, kind: type) -> _Mark:
     return place, key, kind, rule, "replace" if type(key) is int else "remove", None
 
 
-def _first(named: tuple[CompiledRule, ...], places: _Places, place: int, name: str) -> Rule | None:
-    """Return the first of the rules for a name that holds where it stands."""
-    for compiled in named:
-        if compiled.everywhere or compiled.holds(*places.of(place, name)):
-            return compiled.rule
-    return None
-
-
 def _stands(records: Sequence[Record], index: int, rule: Rule, text: bytes, written: bytes) -> bool:
     """Check whether a value is a rule's replacement already, so that nothing is to be done."""
     if records[index][3] is not type(rule.replacement) or written != text:
@@ -189,32 +183,32 @@ def _stands(records: Sequence[Record], index: int, rule: Rule, text: bytes, writ
     )
 
 
-class _Places:
-    """The places of containers in the globs of the rules, by their records."""
+class _States:
+    """The states of the globs at containers, by their records."""
 
-    __slots__ = ("_known", "_places", "_records")
+    __slots__ = ("_globs", "_known", "_records")
 
-    def __init__(self, records: Sequence[Record], places: Places) -> None:
+    def __init__(self, records: Sequence[Record], globs: Globs) -> None:
         self._records = records
-        self._places = places
+        self._globs = globs
         self._known: dict[int, int] = {}
 
-    def of(self, place: int, name: str) -> tuple[int, int]:
-        """Return the place of a container, and that of a member of it."""
+    def at(self, place: int, name: str) -> tuple[int, int]:
+        """Return the state at a container, and that at a member of it."""
         known = self._known
         pending: list[int] = []
         while place not in known:
             pending.append(place)
             around = self._records[place - 1][1]
             if not around:
-                known[pending.pop()] = self._places.start
+                known[pending.pop()] = self._globs.start
                 break
             place = around
         container = known[place]
         for inner in reversed(pending):
-            container = self._places.below(container, str(self._records[inner - 1][2]))
+            container = self._globs.step(container, str(self._records[inner - 1][2]))
             known[inner] = container
-        return container, self._places.below(container, name)
+        return container, self._globs.step(container, name)
 
 
 def _edited(content: bytes, edits: Sequence[_Edit], comma: bytes) -> bytes:
@@ -255,9 +249,7 @@ def _report(records: Sequence[Record], marks: Sequence[_Mark]) -> Report:
         last = _token(f"<{name}>" if key is None else key)
         owner = package(kind) if owner is None else owner
         listing.add([*path, last] if place else [], rule, action, name, owner, hint)
-    findings = tuple(listing.findings)
-    changed = {mark[4] for mark in marks} != {"report"}
-    return Report(findings, changed, omitted=len(marks) - len(findings))
+    return listing.report(len(marks), {mark[4] for mark in marks} != {"report"})
 
 
 def _path(records: Sequence[Record], place: int) -> list[str]:

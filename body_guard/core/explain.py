@@ -42,10 +42,10 @@ def explain(matcher: Matcher, pointer: str) -> list[Verdict]:
         ValueError: It is no pointer.
     """
     tokens = split_pointer(pointer)
-    places = matcher.places
-    container, member = places.around, places.start
+    globs = matcher.globs
+    container, member = globs.around, globs.start
     for token in tokens:
-        container, member = member, places.below(member, token)
+        container, member = member, globs.step(member, token)
     # The name of an array's element cannot be told from a member's: both are judged as names.
     matching = {id(found) for token in tokens[-1:] for found in matcher.rules_for_name(token)}
     verdicts: list[Verdict] = []
@@ -72,7 +72,7 @@ def explain(matcher: Matcher, pointer: str) -> list[Verdict]:
 
 def _find_limit(matcher: Matcher, compiled: CompiledRule, container: int, member: int) -> str:
     """Return why a rule does not hold at a place; nothing if it does."""
-    ends, rule = matcher.places.ends, compiled.rule
+    ends, rule = matcher.globs.ends, compiled.rule
     if not container & compiled.scope:
         return f"its scope is {', '.join(rule.scope)}"
     for glob in rule.exceptions:

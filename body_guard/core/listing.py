@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from body_guard.core.plain_data import HINT, is_plain_data
 from body_guard.core.pointer import join_pointer
 from body_guard.core.redaction import MOST_TOKENS, abridge, redact_token
-from body_guard.core.report import Finding
+from body_guard.core.report import CLEAN, Finding, Report
+from body_guard.core.typenames import qualified_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,28 +23,28 @@ _MOST_PATH: Final = 2**22
 class Listing:
     """The findings of one look, up to a bound, so that a hostile body cannot make a report grow."""
 
-    __slots__ = ("_refuses", "_room", "_shown", "findings")
+    __slots__ = ("_findings", "_redacted", "_refuses", "_room", "_types")
 
     def __init__(self) -> None:
-        self.findings: list[Finding] = []
+        self._findings: list[Finding] = []
         self._refuses = False
         self._room = _MOST_PATH
         # The tokens of the last shortened path: the next one begins with most of them, and to
         # hash a long one each time would take as long as the body is, times the findings.
-        self._shown: dict[str, str] = {}
+        self._redacted: dict[str, str] = {}
+        self._types: dict[tuple[int, str], tuple[str, str]] = {}
 
     @property
     def full(self) -> bool:
         """Whether further findings are only counted."""
-        return len(self.findings) >= _MOST_FINDINGS
+        return len(self._findings) >= _MOST_FINDINGS
 
     def takes(self, action: str) -> bool:
         """Check whether to `add` one more: while there is room, and the first that refuses always.
 
         Without that one, the error of a refused body could not say why.
         """
-        room = len(self.findings) < _MOST_FINDINGS
-        return room or (action == "reject" and not self._refuses)
+        return not self.full or (action == "reject" and not self._refuses)
 
     def wants(self, levels: int, length: int = 0) -> int:
         """Return how many tokens of a path of so many levels are of use to `add`.
@@ -75,28 +77,32 @@ class Listing:
             hint: What would keep it.
             levels: How many tokens there are, where not all are given.
         """
-        if len(self.findings) >= _MOST_FINDINGS:
-            self.findings.pop()
-        if action == "reject":
-            self._refuses = True
-        self.findings.append(Finding(self.path(tokens, levels), rule, action, kind, owner, hint))
-
-    def path(self, tokens: Sequence[str], levels: int | None = None) -> str:
-        """Return a path, at the cost of the room there is for all; shortened where there is none.
-
-        Args:
-            tokens: All, or the first.
-            levels: How many there are, where not all are given.
-        """
+        if self.full:
+            self._findings.pop()
+        self._refuses |= action == "reject"
         levels = len(tokens) if levels is None else levels
         whole = len(tokens) == levels and 2 * levels <= self._room
         if whole and levels + sum(map(len, tokens)) <= self._room:
             path = join_pointer(tokens)
         else:
-            known = self._shown
-            self._shown = {
-                token: known.get(token) or redact_token(token) for token in tokens[:MOST_TOKENS]
-            }
-            path = abridge([self._shown[token] for token in tokens[:MOST_TOKENS]], levels)
+            first, known = tokens[:MOST_TOKENS], self._redacted
+            self._redacted = {token: known.get(token) or redact_token(token) for token in first}
+            path = abridge([self._redacted[token] for token in first], levels)
         self._room -= len(path)
-        return path
+        self._findings.append(Finding(path, rule, action, kind, owner, hint))
+
+    def add_value(
+        self, tokens: Sequence[str], rule: str, action: str, kind: type, owner: str
+    ) -> None:
+        """List a finding by the type of its value, which the caller keeps alive; see `add`."""
+        known = self._types.get((id(kind), rule))
+        if known is None:
+            hint = HINT if rule == "unserializable" and is_plain_data(kind) else ""
+            known = self._types[id(kind), rule] = qualified_name(kind), hint
+        self.add(tokens, rule, action, known[0], owner, known[1])
+
+    def report(self, count: int, changed: bool) -> Report:
+        """Return the report of so many findings, those listed and those only counted."""
+        if not count and not changed:
+            return CLEAN
+        return Report(tuple(self._findings), changed, omitted=count - len(self._findings))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from body_guard.core.key_index import KeyIndex
-from body_guard.core.scopes import Places
+from body_guard.core.scopes import Globs
 from body_guard.core.typenames import lineage, qualified_name
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from body_guard.core.rule import Rule
 
-__all__ = ["CUT", "INDEX_SHIFT", "CompiledRule", "Matcher", "Zone"]
+__all__ = ["CUT", "INDEX_SHIFT", "CompiledRule", "Matcher", "Zone", "first_rule"]
 
 _Table = TypeVar("_Table")
 
@@ -40,11 +40,11 @@ class Zone(NamedTuple):
 
 
 class CompiledRule(NamedTuple):
-    """A rule, and the globs that limit it as bits of a place (see `Places`).
+    """A rule, and the globs that limit it as bits of a state of `Globs`.
 
     Attributes:
         rule: The rule.
-        everywhere: Whether it holds at every place; the bits are not set then.
+        everywhere: Whether it holds for all members; the bits are not set then.
         scope: The containers in which it holds.
         closed: The containers in which it does not.
         kept: The members that stay.
@@ -58,19 +58,16 @@ class CompiledRule(NamedTuple):
 
     @property
     def cuts(self) -> bool:
-        """Whether it removes what it matches, wherever that stands."""
+        """Whether it removes whatever it matches."""
         return self.everywhere and self.rule.action == "remove"
 
     def holds(self, container: int, member: int) -> bool:
-        """Check whether the rule holds for a member, by the place it stands in and its own."""
+        """Check whether the rule holds for a member, by the states at its container and at it."""
         return bool(container & self.scope) and not (container & self.closed or member & self.kept)
 
 
 class Matcher:
     """The rules of a policy, compiled once, asked for every member and every foreign type.
-
-    A place is what `Places` makes of a path. It is asked for only where a rule that is bound to
-    places matches, so that finding it may take time.
 
     Args:
         rules: In order of precedence: the first that matches, and holds there, is the one.
@@ -79,9 +76,10 @@ class Matcher:
     Attributes:
         prefixes: All prefixes, for one `str.startswith`.
         keys: All exact names.
+        has_scopes: Whether a rule does not hold everywhere.
         has_types: Whether a rule matches types.
         only_reports: Whether no rule removes, replaces or rejects anything.
-        places: Where a path has got to in the globs of the rules.
+        globs: Those of the rules.
         compiled: The rules, in order.
         zones: As given, where a rule protects.
     """
@@ -91,10 +89,11 @@ class Matcher:
         "_known",
         "_tables",
         "compiled",
+        "globs",
+        "has_scopes",
         "has_types",
         "keys",
         "only_reports",
-        "places",
         "prefixes",
         "zones",
     )
@@ -106,9 +105,10 @@ class Matcher:
         self.only_reports = all(rule.action == "report" for rule in rules)
         self.zones = tuple(zones) if any(rule.protect for rule in rules) else ()
         self.has_types = any(rule.types for rule in rules)
-        bound = [rule for rule in rules if not rule.everywhere]
-        globs = [glob for rule in bound for glob in (*rule.scope, *rule.exceptions)]
-        self.places = Places([*globs, *(zone.glob for zone in self.zones)])
+        scoped = [rule for rule in rules if not rule.everywhere]
+        self.has_scopes = bool(scoped)
+        globs = [glob for rule in scoped for glob in (*rule.scope, *rule.exceptions)]
+        self.globs = Globs([*globs, *(zone.glob for zone in self.zones)])
         self.compiled = tuple(map(self._compile, rules))
         self._index = KeyIndex((rule.keys, rule.prefixes) for rule in rules)
         self._known: dict[int, tuple[CompiledRule, ...]] = {0: ()}  # by entry of the index
@@ -117,7 +117,7 @@ class Matcher:
     def _compile(self, rule: Rule) -> CompiledRule:
         if rule.everywhere:
             return CompiledRule(rule, True)
-        ends = self.places.ends
+        ends = self.globs.ends
         zones = self.zones if rule.protect else ()
         closed = ends(zone.glob for zone in zones if not zone.itself)
         kept = ends(zone.glob for zone in zones if zone.itself)
@@ -170,9 +170,16 @@ class Matcher:
         names = {qualified_name(base) for base in lineage(kind)}
         return tuple(found for found in self.compiled if not names.isdisjoint(found.rule.types))
 
-    def first_rule(self, name: str, container: int, member: int) -> Rule | None:
-        """Return the rule that a member breaks, by the place it stands in and its own; or None."""
-        for found in self.rules_for_name(name):
-            if found.everywhere or found.holds(container, member):
-                return found.rule
-        return None
+
+def first_rule(found: Iterable[CompiledRule], locate: Callable[[], tuple[int, int]]) -> Rule | None:
+    """Return the first of the rules that match a member which holds for it.
+
+    Args:
+        found: Those that match, in order.
+        locate: Returns the states of the globs at the member's container and at the member; called
+            only where a rule has a scope, so that it may take time.
+    """
+    for compiled in found:
+        if compiled.everywhere or compiled.holds(*locate()):
+            return compiled.rule
+    return None

@@ -1,4 +1,4 @@
-"""Pointer globs: where a rule holds; all globs of a policy are stepped along at once."""
+"""Pointer globs: where a rule holds. All globs of a policy are matched at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from body_guard.core.pointer import split_pointer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ANYWHERE", "Places", "parse_glob"]
+__all__ = ["ANYWHERE", "Globs", "parse_glob"]
 
 _ONE: Final = "*"
 _MANY: Final = "**"
@@ -53,10 +53,10 @@ def parse_glob(glob: str) -> tuple[str, ...]:
     )
 
 
-class Places:
-    """Globs as one automaton: the place of a container is what is matched so far of each.
+class Globs:
+    """Globs as one automaton, whose state is what is matched so far of each.
 
-    A place is an int with a bit for each position in each glob (the bit-parallel simulation of a
+    A state is an int with a bit for each position in each glob (the bit-parallel simulation of a
     nondeterministic automaton, as in Baeza-Yates and Gonnet's shift-and): a step costs three
     operations on a number of some hundred bits, whatever the globs, so that nothing is cached.
 
@@ -64,12 +64,11 @@ class Places:
         globs: As `parse_glob` takes them.
 
     Attributes:
-        start: The place of the body.
-        onward: The bits of which a place has one where something below it may match yet.
-        around: The place of what stands around the body, which only ``**`` is said to match.
+        start: The state at the body.
+        around: The state at what stands around the body, which only ``**`` is said to match.
     """
 
-    __slots__ = ("_ends", "_literal", "_many", "_one", "around", "onward", "start")
+    __slots__ = ("_ends", "_literal", "_many", "_one", "around", "start")
 
     def __init__(self, globs: Iterable[str]) -> None:
         self._one = self._many = self.start = 0
@@ -88,20 +87,19 @@ class Places:
                 bit <<= 1
             self._ends[glob] = bit
             bit <<= 1
-        self.onward = bit - 1 & ~self.ends(self._ends)
         self.start |= (self.start & self._many) << 1
         self.around = self.ends(glob for glob in self._ends if parse_glob(glob) == ANYWHERE)
 
     def ends(self, globs: Iterable[str]) -> int:
-        """Return the bits of which a place has one where one of these globs matches."""
+        """Return the bits of which a state has one where one of these globs matches."""
         bits = 0
         for glob in globs:
             bits |= self._ends[glob]
         return bits
 
-    def below(self, place: int, token: str) -> int:
-        """Return the place of a member or element, by the (decoded) token of its path."""
-        passed = place & (self._one | self._literal.get(token, 0))
-        after = passed << 1 | place & self._many
+    def step(self, state: int, token: str) -> int:
+        """Return the state at a member or element, by the (decoded) token of its path."""
+        passed = state & (self._one | self._literal.get(token, 0))
+        after = passed << 1 | state & self._many
         # A ** may stand for nothing; none follows upon another.
         return after | (after & self._many) << 1

@@ -10,19 +10,21 @@ from __future__ import annotations
 import io
 import re
 import struct
+from functools import partial
 from json.decoder import scanstring as _scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from body_guard.core.encode import encode_scalar
 from body_guard.core.listing import Listing
+from body_guard.core.matcher import first_rule
 from body_guard.core.pointer import escape_token
 from body_guard.core.redaction import MOST_TOKENS
-from body_guard.core.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from body_guard.core.matcher import Matcher
+    from body_guard.core.report import Report
     from body_guard.core.rule import Rule
 
 __all__ = ["SpliceResult", "splice"]
@@ -140,18 +142,15 @@ class _Cutter:
                 behind = end
 
     def spliced(self) -> SpliceResult:
-        findings = tuple(self._listing.findings)
-        report = Report(findings, self._changed, omitted=self._found - len(findings))
+        report = self._listing.report(self._found, self._changed)
         if not self._changed:
             return SpliceResult(self._text, report, False)
         self._out.write(memoryview(self._text)[self._done :])
         return SpliceResult(self._out.getvalue(), report, self._rejected)
 
     def _rule(self, container: int, value: int, name: int) -> Rule | None:
-        for compiled in self._matcher.rules_for_value(value):
-            if compiled.everywhere or compiled.holds(*self._containers.places(container, name)):
-                return compiled.rule
-        return None
+        locate = partial(self._containers.states, container, name)
+        return first_rule(self._matcher.rules_for_value(value), locate)
 
     def _mark(self, rule: Rule, container: int, name: int, start: int, end: int) -> None:
         self._found += 1
@@ -196,25 +195,24 @@ class _Trail(NamedTuple):
 class _Containers:
     """The containers around hits: rows of the row around each, and where in that it stands."""
 
-    __slots__ = ("_matcher", "_places", "_records", "_rows", "_text", "_trails")
+    __slots__ = ("_globs", "_records", "_rows", "_states", "_text", "_trails")
 
     def __init__(self, text: bytes, rows: bytes, matcher: Matcher, records: bool) -> None:
         self._text = text
         self._rows = memoryview(rows).cast("q")
-        self._matcher = matcher
+        self._globs = matcher.globs
         self._records = records
         # So far as they were asked for; what is around the outermost containers has row -1.
-        self._places: dict[int, int] = {}
+        self._states: dict[int, int] = {}
         self._trails = {-1: _Trail(0, 0, ())}
 
-    def places(self, container: int, name: int) -> tuple[int, int]:
-        """Return the places of a container, and of the member whose name begins at an offset."""
-        known, places = self._places, self._matcher.places
+    def states(self, container: int, name: int) -> tuple[int, int]:
+        """Return the states of the globs at a container, and at the member of a name in it."""
+        known, globs = self._states, self._globs
         for row in self._down_to(container, known):
             around = self._rows[2 * row]
-            below = places.below(known[around], self._token(row)) if around >= 0 else places.start
-            known[row] = below
-        return known[container], places.below(known[container], self._name(name))
+            known[row] = globs.step(known[around], self._token(row)) if around >= 0 else globs.start
+        return known[container], globs.step(known[container], self._name(name))
 
     def path(self, container: int, name: int, listing: Listing) -> tuple[list[str], int]:
         """Return the tokens of the path to a member that are of use, and how many it has."""

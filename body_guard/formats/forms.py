@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.encode import encode_scalar
 from body_guard.core.listing import Listing
+from body_guard.core.matcher import first_rule
 from body_guard.core.pointer import escape_token
-from body_guard.core.report import Report
+from body_guard.core.report import Report, not_judged
 from body_guard.core.splice import SpliceResult
 from body_guard.formats.compression import split_codings
 from body_guard.formats.content_type import is_text, parameter
@@ -138,11 +139,15 @@ def sanitize_multipart(
 
 def _find_rule(keys: list[str], matcher: Matcher, found: _Found) -> tuple[Rule | None, int]:
     """Return the first rule that changes the member at a path of keys, and at what depth."""
-    places = matcher.places
-    container, member = places.around, places.start
+    globs = matcher.globs
+    states = globs.around, globs.start
+
+    def locate() -> tuple[int, int]:
+        return states
+
     for depth, key in enumerate(keys, 1):
-        container, member = member, places.below(member, key)
-        rule = matcher.first_rule(key, container, member)
+        states = states[1], globs.step(states[1], key)
+        rule = first_rule(matcher.rules_for_name(key), locate)
         if rule is not None:
             if rule.action != "report":
                 return rule, depth
@@ -204,6 +209,5 @@ class _Found:
         return put
 
     def report(self) -> Report:
-        findings = tuple(self._listing.findings)
-        why = self._why_not_judged
-        return Report(findings, self._changed, not why, why, self._places - len(findings))
+        report = self._listing.report(self._places, self._changed)
+        return report + not_judged(self._why_not_judged) if self._why_not_judged else report

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from body_guard import Rule
-from body_guard.core.matcher import CompiledRule, Matcher
+from body_guard.core.matcher import CompiledRule, Matcher, first_rule
 
 from hostile import HostileMeta, Span, hostile_class
 
@@ -100,9 +100,10 @@ def test_all_rules_that_match_are_given_in_order() -> None:
     found = matcher.rules_for_name("a")
     assert [compiled.rule.name for compiled in found] == ["root", "private"]
     assert matcher.rules_for_name("b") == ()
-    start = matcher.places.start
-    assert matcher.first_rule("a", start, matcher.places.below(start, "a")) is found[0].rule
-    assert matcher.first_rule("b", start, matcher.places.below(start, "b")) is None
+    start, below = matcher.globs.start, matcher.globs.step(matcher.globs.start, "a")
+    assert first_rule(found, lambda: (start, below)) is found[0].rule
+    assert first_rule(found, lambda: (below, below)) is found[1].rule
+    assert first_rule(found[:1], lambda: (below, below)) is None
 
 
 @pytest.mark.parametrize(

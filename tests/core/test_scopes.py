@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from body_guard.core.pointer import split_pointer
-from body_guard.core.scopes import Places, parse_glob
+from body_guard.core.scopes import Globs, parse_glob
 
 MATCHES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     # glob, pointers it matches, pointers it does not
@@ -36,11 +36,11 @@ MATCHES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 
 
 def matched(globs: tuple[str, ...], pointer: str) -> set[str]:
-    places = Places(globs)
-    place = places.start
+    automaton = Globs(globs)
+    state = automaton.start
     for token in split_pointer(pointer):
-        place = places.below(place, token)
-    return {glob for glob in globs if place & places.ends((glob,))}
+        state = automaton.step(state, token)
+    return {glob for glob in globs if state & automaton.ends((glob,))}
 
 
 @pytest.mark.parametrize(("glob", "yes", "no"), MATCHES.values(), ids=MATCHES)
@@ -59,9 +59,9 @@ def test_globs_do_not_get_in_each_others_way() -> None:
 
 def test_around_the_body_only_everywhere_matches() -> None:
     """The body itself stands in nothing that a pointer names."""
-    places = Places(("/", "**", "/**", "**/a", "/*"))
-    assert places.around == places.ends(("**", "/**"))
-    assert Places(()).around == 0
+    globs = Globs(("/", "**", "/**", "**/a", "/*"))
+    assert globs.around == globs.ends(("**", "/**"))
+    assert Globs(()).around == 0
 
 
 MISTAKES = {

@@ -51,7 +51,13 @@ def plain(value: Any, policy: Policy | None = None, style: Style = HTTPX) -> Any
     """Encode what the walk leaves with json: the text and the report, or None where it refuses."""
     policy = policy or Policy()
     try:
-        walked = walk(value, policy, Matcher(policy.rules), for_encoder=True)
+        walked = walk(
+            value,
+            Matcher(policy.rules),
+            unserializable=policy.unserializable,
+            convert=policy.convert,
+            for_encoder=True,
+        )
     except BodyLimitError:
         return None
     if walked.rejected or walked.depth > DEEPEST or walked.size > policy.max_bytes:

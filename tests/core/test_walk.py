@@ -1102,6 +1102,11 @@ def test_ctrl_c_is_not_swallowed(make: Any, kind: type[BaseException]) -> None:
             call(body)
 
 
+def set_limit(monkeypatch: pytest.MonkeyPatch, what: str, most: int) -> None:
+    """Lower what one walk may come to."""
+    monkeypatch.setitem(module._LIMITS, what, (most, module._LIMITS[what][1]))
+
+
 class Endless(list):  # type: ignore[type-arg]
     def __iter__(self) -> Any:
         return itertools.repeat("more")
@@ -1153,7 +1158,7 @@ def test_containers_without_end_are_a_limit(
     body: Any, convert: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ever new containers, each with one more inside, end at the same bound."""
-    monkeypatch.setattr(module, "_MOST_MADE_UP", 1000)
+    set_limit(monkeypatch, "items", 1000)
     with pytest.raises(BodyLimitError, match="gave more than 1,000 of them"):
         Sanitizer(Policy(convert=convert)).sanitize([body])
 
@@ -1171,7 +1176,7 @@ def test_made_up_containers_have_a_bound_of_their_own(
     make: Any, convert: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A container takes far more memory than an item, so fewer of them are followed."""
-    monkeypatch.setattr(module, "_MOST_MADE_UP_CONTAINERS", 10)
+    set_limit(monkeypatch, "containers", 10)
     with pytest.raises(BodyLimitError, match="gave more than 10 containers"):
         Sanitizer(Policy(convert=convert)).sanitize([make()])
 
@@ -1187,7 +1192,7 @@ class Counted(list):  # type: ignore[type-arg]
 
 def test_items_without_end_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more items are taken than the bound, and one to see that it is passed."""
-    monkeypatch.setattr(module, "_MOST_MADE_UP", 1000)
+    set_limit(monkeypatch, "items", 1000)
     body = Counted()
     with pytest.raises(BodyLimitError):
         SANITIZER.sanitize([body])
@@ -1196,7 +1201,7 @@ def test_items_without_end_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -
 
 def test_as_many_items_as_the_bound_are_fine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound itself is not over the bound."""
-    monkeypatch.setattr(module, "_MOST_MADE_UP", 3)
+    set_limit(monkeypatch, "items", 3)
     assert SANITIZER.encode(Listing([1, 2, 3]))[0] == b"[1,2,3]"
     with pytest.raises(BodyLimitError):
         SANITIZER.encode(Listing([1, 2, 3, 4]))
@@ -1332,18 +1337,37 @@ def doublings(count: int, leaf: Any) -> Any:
     return body
 
 
-def walked(body: Any, policy: Policy | None = None) -> Any:
-    policy = policy or Policy()
-    return walk(body, policy, Matcher(policy.rules))
+def walked(body: Any) -> Any:
+    return walk(body, Matcher(Policy().rules))
 
 
-def test_a_shared_container_is_walked_once() -> None:
+LEAF = {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "containers"),
+    [
+        ([LEAF, LEAF, {"x": LEAF, "y": (LEAF,)}], 4),
+        (doublings(60, []), 61),
+        (doublings(60, [object()]), 61),
+        ([Row([1])] * 5, 2),
+    ],
+    ids=["members", "clean", "dirty", "foreign"],
+)
+def test_a_shared_container_is_walked_once(
+    body: Any, containers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What stands in many places is one container to walk, one to copy."""
-    leaf = {"a": 1}
-    assert walked([leaf, leaf, {"x": leaf, "y": (leaf,)}]).nodes == 4
-    assert walked(doublings(60, [])).nodes == 61
-    assert walked(doublings(60, [object()])).nodes == 61
-    assert walked([Row([1])] * 5).nodes == 2
+    made = []
+
+    class Node(module._Node):
+        def __init__(self, source: Any, *args: Any) -> None:
+            made.append(source)
+            super().__init__(source, *args)
+
+    monkeypatch.setattr(module, "_Node", Node)
+    walked(body)
+    assert len(made) == containers + 1  # the body is walked as an element of an array
 
 
 def test_clean_doublings_are_written_in_full() -> None:
@@ -1413,7 +1437,7 @@ def test_counting_places_takes_no_memory_of_its_own(
     for body in (single, double):
         tracemalloc.start()
         try:
-            assert walked(body).nodes == 20_001
+            assert walked(body).depth == 20_001
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()
@@ -1872,7 +1896,7 @@ def test_a_dict_is_read_again_when_it_changed_meanwhile(failures: int) -> None:
             raise RuntimeError("dictionary changed size during iteration")
         return of.items()
 
-    assert module._steady(items, source) == [("a", 1)]
+    assert module._read_members(items, source) == [("a", 1)]
 
 
 def test_the_finding_is_a_value() -> None:
