@@ -83,6 +83,11 @@ _ORDERED_ITEMS: Final = collections.OrderedDict.__dict__["items"]
 _LIST_ITER: Final = list.__dict__["__iter__"]
 _TUPLE_ITER: Final = tuple.__dict__["__iter__"]
 
+#: By id, since to compare them could ask a foreign one.
+_PLAIN_METHODS: Final = frozenset(
+    id(kind.__dict__[name]) for kind in (str, int, float, object) for name in ("__hash__", "__eq__")
+)
+
 
 class _Mark(NamedTuple):
     """A finding that has no path yet."""
@@ -619,7 +624,8 @@ def _ordered_items(source: Any) -> Iterable[tuple[object, object]]:
 
 
 def _has_plain_hash(kind: type) -> bool:
-    return any(kind is plain for plain in (str, int, float, bool, type(None)))
+    methods = class_attribute(kind, "__hash__"), class_attribute(kind, "__eq__")
+    return _PLAIN_METHODS.issuperset(map(id, methods))
 
 
 def _call(attribute: Any, item: object, kind: type) -> Any:

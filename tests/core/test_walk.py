@@ -619,6 +619,44 @@ def test_an_ordered_dict_keeps_its_own_order() -> None:
     assert SANITIZER.encode(body)[0] == b'{"c":3,"a":1}'
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        (Tag.A, "b"),
+        (Level.HIGH, 4),
+        (Word("w"), Count(1), Ratio(1.5), None, True),
+    ],
+    ids=["str-enum", "int-enum", "others"],
+)
+def test_an_ordered_dict_keeps_its_order_with_keys_of_subclasses(keys: tuple[Any, ...]) -> None:
+    """Clean or dirty, in the order that json writes, which asks for the hash of each key."""
+    body = collections.OrderedDict.fromkeys(keys, 1)
+    body.move_to_end(keys[0])
+    text = json.dumps(body, separators=(",", ":"))
+    assert text != json.dumps(dict.fromkeys(keys, 1), separators=(",", ":"))
+    assert SANITIZER.encode(body)[0] == text.encode()
+    body["_sentry_x"] = 2  # type: ignore[index]
+    assert SANITIZER.encode(body)[0] == text.encode()
+
+
+class Hashed(str):
+    __slots__ = ()
+    armed = False
+
+    def __hash__(self) -> int:
+        if self.armed:
+            raise SystemExit("a foreign hash was asked")
+        return str.__hash__(self)
+
+
+def test_an_ordered_dict_does_not_ask_a_foreign_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key whose class has its own, the order is that of insertion."""
+    body = collections.OrderedDict({Hashed("a"): 1, "b": 2})
+    body.move_to_end(next(iter(body)))
+    monkeypatch.setattr(Hashed, "armed", True)
+    assert SANITIZER.encode(body)[0] == b'{"a":1,"b":2}'
+
+
 # Duplicate members.
 
 
