@@ -19,17 +19,15 @@ from body_guard.http.request_guard import Guard
 from body_guard.http.sending import (
     AsyncRequestHooks,
     RequestHooks,
-    begin,
-    end,
+    add_last_hook,
     judge_sent,
     judge_sent_async,
-    stand_last,
+    send,
+    send_async,
 )
 from body_guard.sanitizer import sanitizer_for
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from body_guard.http.outgoing import Library
     from body_guard.http.request_guard import Host
     from body_guard.policy import Policy
@@ -173,7 +171,7 @@ class ClientDoor:
         @event_hooks.setter
         def event_hooks(self, event_hooks):
             super(ClientDoor, type(self)).event_hooks.__set__(self, event_hooks)
-            stand_last(self, self._body_guard_hooks)  # a hook or an auth flow may have set them
+            add_last_hook(self, self._body_guard_hooks)  # a hook or an auth flow may have set them
 
 
 def is_guarded(client: Any) -> bool:
@@ -201,15 +199,8 @@ class SyncClientDoor(ClientDoor):
         def send(self, request, **options):
             """Send a request, judged before auth, and again after it on each hop."""
             __tracebackhide__ = True
-            send = super().send  # of the class of now: unguard() may come in between
-            guard = self._body_guard_guard
-            stand_last(self, RequestHooks)
-            judge_sent(guard, request)
-            token = begin(guard)
-            try:
-                return send(request, **options)
-            finally:
-                end(token)
+            # Of the class of now: unguard() may come in between.
+            return send(self._body_guard_guard, self, super().send, request, **options)
 
 
 class AsyncClientDoor(ClientDoor):
@@ -222,15 +213,7 @@ class AsyncClientDoor(ClientDoor):
         async def send(self, request, **options):
             """Send a request, judged before auth, and again after it on each hop."""
             __tracebackhide__ = True
-            send = super().send
-            guard = self._body_guard_guard
-            stand_last(self, AsyncRequestHooks)
-            await judge_sent_async(guard, request)
-            token = begin(guard)
-            try:
-                return await send(request, **options)
-            finally:
-                end(token)
+            return await send_async(self._body_guard_guard, self, super().send, request, **options)
 
 
 class _TransportDoor:
@@ -265,13 +248,8 @@ class SyncTransportDoor(_TransportDoor):
         self.transport.__enter__()
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        self.transport.__exit__(exc_type, exc_value, traceback)
+    def __exit__(self, *details: Any) -> None:
+        self.transport.__exit__(*details)
 
     def close(self) -> None:
         """Close the transport inside."""
@@ -292,13 +270,8 @@ class AsyncTransportDoor(_TransportDoor):
         await self.transport.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.transport.__aexit__(exc_type, exc_value, traceback)
+    async def __aexit__(self, *details: Any) -> None:
+        await self.transport.__aexit__(*details)
 
     async def aclose(self) -> None:
         """Close the transport inside."""

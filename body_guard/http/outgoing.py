@@ -1,8 +1,8 @@
-"""One outgoing request of httpx or httpx2: may I look, what is in it, put this body in.
+"""One outgoing request of httpx or httpx2: look at its body, remember the verdict, replace it.
 
-The body of a request lives in two places, its ``stream`` and its ``_content``, and transports
-differ in which they send: HTTPTransport the stream, MockTransport and aiohttp's the content. So
-both are looked at, and both are replaced.
+The body of a request is in two places, ``stream`` and ``_content``, and transports differ in which
+they send: HTTPTransport the stream, MockTransport and aiohttp's the content. So both are looked at,
+and both are replaced.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def destination(
         options: Of `build_request`.
 
     Returns:
-        The host, in ASCII; ``""`` where this is no URL, which is the library's to say.
+        The host, in ASCII; ``""`` where this is no URL, so that the library raises its error.
     """
     try:
         url = library.URL(options["url"] if "url" in options else args[1])
@@ -130,11 +130,10 @@ def peek(request: Any, library: Library) -> tuple[bytes, ...]:
     return (body,) if content is None or content == body else (body, content)
 
 
-#: What a stream was judged to hold: these bodies (none: nobody has looked into it), said to be
-#: this by these headers (None: whatever they say), by this policy, with this report. An attribute
-#: of the stream: a redirect carries its stream along, and a changed body has another. An extension
-#: would be carried along too, to bodies that nobody looked at; a weak dictionary by the identity of
-#: streams costs a small request 3 us.
+#: What a stream was judged to hold: these bodies (empty: not looked into), under these headers
+#: (None: any), by this policy, with this report. An attribute of the stream: a redirect carries its
+#: stream along, and a changed body has another. An extension would be carried along too, to bodies
+#: that nobody looked at; a weak dictionary by the identity of streams costs a small request 3 us.
 _JUDGED: Final = "_body_guard_judged"
 
 _DESCRIBING: Final = frozenset({b"content-encoding", b"content-type"})
@@ -157,13 +156,13 @@ def recall(request: Any, bodies: tuple[bytes, ...], policy: Policy | None = None
         return None
     if headers is not None:
         raw = request.headers.raw
-        if headers != raw and _described(headers) != _described(raw):
+        if headers != raw and _describe(headers) != _describe(raw):
             return None
     return known
 
 
-def _described(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
-    """Return what headers say a body is; they select how it is judged."""
+def _describe(headers: list[tuple[bytes, bytes]]) -> list[bytes]:
+    """Return the headers that select the parser of a body."""
     return [value for name, value in headers if name.lower() in _DESCRIBING]
 
 
@@ -199,8 +198,8 @@ def put(
 ) -> None:
     """Replace the body of a request: headers, stream and content together.
 
-    Everything is computed first and assigned last, so that a second thread that sends the same
-    request sees the old body or the new one.
+    Everything is computed first and assigned last: a second thread that sends the same request sees
+    the old body or the new one.
 
     Args:
         request: An httpx or httpx2 request.

@@ -33,23 +33,32 @@ if TYPE_CHECKING:
         def request(self) -> _Request: ...
 
 
-__all__ = ["Counts", "collect", "counts", "deliver", "log", "report_of", "tell_failure"]
+__all__ = [
+    "Counts",
+    "collect",
+    "counts",
+    "deliver",
+    "log",
+    "report_emptied",
+    "report_failure",
+    "report_of",
+]
 
 _logger: Final = logging.getLogger("body_guard")
 
 _DONE: Final = {
     "remove": "removed",
     "replace": "replaced",
-    "reject": "refused",  # in an audit only: otherwise the exception says it
+    "reject": "refused",  # in an audit only: otherwise there is an exception
     "report": "left",
 }
 _UNKNOWN: Final = "an unknown host"
 
-#: What every record carries besides its line. All of them, since a format string that names one
-#: fails on a record without it.
+#: The fields of every record. All of them, since a format string that names one fails on a record
+#: without it.
 _FIELDS: Final = dict.fromkeys(("rule", "path", "host", "action", "owner", "type", "mode"), "")
 
-#: What is counted beyond the bound on how much is told apart.
+#: The name under which is counted what is beyond the bound.
 _OTHERS: Final = "(others)"
 
 #: By kind (an attribute of `Counts`), host, name, mode and place.
@@ -209,7 +218,7 @@ def _report_finding(finding: Finding, report: Report, host: str) -> None:
     level = logging.WARNING if times == 1 else logging.DEBUG
     audit = report.mode == "audit"
     if finding.action == "reject" and not audit:
-        return  # the exception says it
+        return  # there is an exception
     if not _logger.isEnabledFor(level):
         return
     done = _DONE[finding.action]
@@ -241,14 +250,14 @@ def _report_finding(finding: Finding, report: Report, host: str) -> None:
     )
 
 
-def tell_failure(what: str, why: str, host: str = "") -> None:
+def report_failure(what: str, why: str, host: str = "") -> None:
     """Log and count a failure of the guard after which the body was sent all the same."""
     _count("failed", host, what)
     text = "the guard failed (%s) and the body was sent unguarded, as %s says"
     log(logging.ERROR, text, what, why, host=host)
 
 
-def tell_emptied(error: Exception, host: str) -> None:
+def report_emptied(error: Exception, host: str) -> None:
     """Log that a body was emptied, since an error could not keep it from being sent.
 
     Args:
@@ -262,7 +271,7 @@ def tell_emptied(error: Exception, host: str) -> None:
 
 
 def log(level: int, text: str, *args: object, **fields: str) -> None:
-    """Log a line that says who speaks, with fields for JSON formatters and structlog.
+    """Log a line that begins with this package's name, with fields for JSON formatters.
 
     Args:
         level: Of `logging`.

@@ -1,7 +1,7 @@
-"""Guard: a policy at work on the requests of one HTTP library; what every door asks.
+"""Guard: a policy applied to the requests of one HTTP library.
 
-Sentry records the local variables of a traceback's frames, and ours hold the body: where an error
-can pass through, ``__tracebackhide__`` keeps the frame out of its events (and out of pytest's
+Sentry records the local variables of a traceback's frames, and ours hold the body: wherever an
+error can pass through, ``__tracebackhide__`` keeps the frame out of its events (and out of pytest's
 tracebacks). It is set in the same way throughout the package.
 """
 
@@ -18,8 +18,8 @@ from body_guard.core.report import CLEAN, Report, not_judged, stamp
 from body_guard.http import reporting
 from body_guard.http.auditing import audit
 from body_guard.http.outgoing import EXTENSION, OVERRIDE, peek, put, recall, remember
-from body_guard.http.signatures import UnknownDigestError, digests, signed_by
-from body_guard.http.streams import abuffer, buffer, is_begun
+from body_guard.http.signatures import UnknownDigestError, find_signature, renew_digests
+from body_guard.http.streams import abuffer, buffer, is_read_in_part
 from body_guard.policy import Policy, check_policy, default_policy
 from body_guard.sanitizer import sanitizer_for
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["Guard"]
 
 _EMPTY: Final = (b"",)
-_CLEAN_AUDIT: Final = replace(CLEAN, mode="audit")
 
 _EXTENSION_NAME: Final = f'extensions["{EXTENSION}"]'
 
@@ -91,12 +90,9 @@ class Guard:
         """
         __tracebackhide__ = True
         start = perf_counter()
-        sanitizer = sanitizer_for(self.policy_for(extensions, host))
-        prepare: Callable[[object], tuple[object, Report]] = sanitizer.prepare
-        if sanitizer.policy.mode == "audit":
-            prepare = lambda value: (value, audit(lambda: sanitizer.prepare(value)))  # noqa: E731
-        prepared = self.call(sanitizer.policy, host, start, prepare, value)
-        return prepared and (prepared[0], _timed(prepared[1], "", start))
+        policy = self.policy_for(extensions, host)
+        prepared = self.call(policy, host, start, _prepare, policy, value)
+        return prepared and (prepared[0], _add_time(prepared[1], "", start))
 
     def judge(
         self,
@@ -129,8 +125,8 @@ class Guard:
             return
         host = request.url.host
         if encoded and encoded[1:] == bodies and known is CLEAN and not encoded[0].on_report:
-            # If another policy is the request's by now, send will see that. JSON it is, whatever it
-            # will be called; called a form, say, it is to be judged as one where forms are judged.
+            # If the request has another policy by now, send will see that. We encoded it, so ignore
+            # Content-Type; unless the policy looks into forms, and it is sent as one.
             policy = encoded[0]
             by_headers = bool(policy.look_into)
             report = stamp(CLEAN, host, spent)
@@ -143,14 +139,14 @@ class Guard:
             policy, host, start, self._judge, request, bodies, policy, known, encoded, host, start
         )
         if judged is not None:
-            reporting.deliver(judged[1], policy, host)
+            reporting.deliver(judged, policy, host)
         elif recall(request, bodies, policy) is None:
-            # It failed, and the policy lets the body go: no other door is to fail once more.
+            # It failed, and the policy lets the body go: no other guard is to fail once more.
             failed = replace(not_judged("the guard failed"), mode=policy.mode)
-            remember(request, bodies, policy, _timed(failed, host, start))
+            remember(request, bodies, policy, _add_time(failed, host, start))
 
     def has_judged(self, request: Any) -> bool:
-        """Check whether a request is as it was judged, by the policy of now."""
+        """Check whether a request is as it was judged, by the policy it has now."""
         extensions = request.extensions
         report = extensions.get(EXTENSION)
         if type(report) is not Report:
@@ -160,10 +156,10 @@ class Guard:
             return True
         if recall(request, bodies, policy) is not report:
             return False
-        return bool(bodies) or not policy.buffer or is_begun(request.stream)
+        return bool(bodies) or not policy.buffer or is_read_in_part(request.stream)
 
     def was_judged(self, request: Any) -> bool:
-        """Check whether a request is as some guard judged it, by whatever policy."""
+        """Check whether a request is as some guard judged it, by any policy."""
         return recall(request, peek(request, self.library)) is not None
 
     def buffer(self, request: Any) -> None:
@@ -187,38 +183,32 @@ class Guard:
         encoded: tuple[Policy, bytes] | None,
         host: str,
         start: float,
-    ) -> tuple[None, Report] | None:
-        """Return the report, or None when this body was reported before."""
+    ) -> Report | None:
+        """Return the report to deliver, or None when this body was reported before."""
         __tracebackhide__ = True
         audits = policy.mode == "audit"
-        if not bodies:
-            earlier = recall(request, bodies)
-            unread = replace(not_judged("stream"), mode=policy.mode)
-            report = _timed(known + (earlier or unread), host, start)
-            remember(request, bodies, policy, report)
-            if earlier is None:
-                return None, report
-            return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
-        earlier = recall(request, bodies, policy)
+        earlier = recall(request, bodies, policy if bodies else None)
         if earlier is not None:
             # The bytes were reported; what was found in the value they were made of may not be.
             known = known.without(earlier) if audits else known
-            remember(request, bodies, policy, _timed(earlier + known, host, start))
-            return None if known in (CLEAN, _CLEAN_AUDIT) else (None, known)
-        if audits:
+            remember(request, bodies, policy, _add_time(earlier + known, host, start))
+            return known if known.findings else None
+        if not bodies:
+            report = known + replace(not_judged("stream"), mode=policy.mode)
+        elif audits:
             # What was found in the value was left in it, and is found in its bytes again.
-            look = audit(lambda: self._cleaned(request, bodies, policy))
+            look = audit(lambda: self._sanitize(request, bodies, policy))
             report = known + look.without(known)
         else:
-            change, report = self._cleaned(request, bodies, policy, known, encoded)
+            change, report = self._sanitize(request, bodies, policy, known, encoded)
             if change is not None:
                 put(request, self.library, *change)
                 bodies = (change[0],)
-        report = _timed(report, host, start)
+        report = _add_time(report, host, start)
         remember(request, bodies, policy, report)
-        return None, report
+        return report
 
-    def _cleaned(
+    def _sanitize(
         self,
         request: Any,
         bodies: tuple[bytes, ...],
@@ -226,7 +216,7 @@ class Guard:
         known: Report = CLEAN,
         encoded: tuple[Policy, bytes] | None = None,
     ) -> tuple[tuple[bytes, dict[str, str]] | None, Report]:
-        """Return a body and digests as they may leave; None where they may as they are."""
+        """Return the body and digests to send, and the report; None where the body is clean."""
         content, report = bodies[0], known
         if encoded != (policy, *bodies) and any(bodies):
             sanitizer, headers = sanitizer_for(policy), request.headers
@@ -238,46 +228,27 @@ class Guard:
             report = found if known is CLEAN else known + found.without(known)
         if not report.changed:
             return None, report
-        return (content, self._digests(request, content, report)), report
-
-    def _digests(self, request: Any, content: bytes, report: Report) -> dict[str, str]:
-        """Return the headers that follow a cleaned body.
-
-        Raises:
-            SignedBodyError: One of them cannot.
-        """
-        header = signed_by(request.headers)
-        if header is None:
-            try:
-                return digests(request.headers, content)
-            except UnknownDigestError as error:
-                header = error.header
-        raise SignedBodyError(
-            f"The body was not sent: it holds {format_findings(report.findings)}, and taking that "
-            f"out would make its {header} header wrong. Guard the client that signs, so that the "
-            "body is clean before it is signed.",
-            report,
-        )
+        return (content, _renew_digests(request, content, report)), report
 
     def call(
         self,
         policy: Policy,
         host: Host,
         start: float,
-        judge: Callable[..., tuple[_T, Report] | None],
+        judge: Callable[..., _T],
         *args: Any,
-    ) -> tuple[_T, Report] | None:
-        """Call the guard's own code; a failure of it sends nothing, unless the policy says so.
+    ) -> _T | None:
+        """Call the guard's own code; if that fails, nothing is sent, unless the policy says so.
 
         Args:
             policy: What is judged by.
             host: Where the body goes, or how to find out; ``""`` when that is not known yet.
             start: When the look at the body began.
-            judge: Returns something and a report.
-            args: Its own.
+            judge: The code to call.
+            args: Its arguments.
 
         Returns:
-            The same; None where the body is to be sent unguarded.
+            What it returns; None where the body is to be sent unguarded.
 
         Raises:
             BodyError: The body may not leave.
@@ -289,14 +260,14 @@ class Guard:
         except BodyError as error:
             refused = replace(error.report, refused=type(error).__name__)
             host = host if isinstance(host, str) else host()
-            reporting.deliver(_timed(refused, host, start), policy, host)
+            reporting.deliver(_add_time(refused, host, start), policy, host)
             raise error.with_traceback(None) from None  # the frames below hold the body
         except Exception as error:
-            failure = str(error) if isinstance(error, GuardError) else _described(error)
-        # Outside the handler, so that the error, which may hold a value, is nobody's context.
+            failure = str(error) if isinstance(error, GuardError) else _describe(error)
+        # Outside the handler: `__context__` would retain the error, which may hold a value.
         if policy.on_error == "send" or policy.mode == "audit":
             why = 'mode="audit"' if policy.mode == "audit" else 'on_error="send"'
-            reporting.tell_failure(failure, why, host if isinstance(host, str) else host())
+            reporting.report_failure(failure, why, host if isinstance(host, str) else host())
             return None
         raise GuardError(
             f"The request was not sent: body_guard itself failed ({failure}). "
@@ -304,20 +275,48 @@ class Guard:
         )
 
 
-def _timed(report: Report, host: str, start: float) -> Report:
+def _prepare(policy: Policy, value: object) -> tuple[object, Report]:
+    __tracebackhide__ = True
+    prepare = sanitizer_for(policy).prepare
+    if policy.mode == "audit":
+        return value, audit(lambda: prepare(value))
+    return prepare(value)
+
+
+def _renew_digests(request: Any, content: bytes, report: Report) -> dict[str, str]:
+    """Return the headers that follow a sanitized body.
+
+    Raises:
+        SignedBodyError: One of them cannot.
+    """
+    header = find_signature(request.headers)
+    if header is None:
+        try:
+            return renew_digests(request.headers, content)
+        except UnknownDigestError as error:
+            header = error.header
+    raise SignedBodyError(
+        f"The body was not sent: it holds {format_findings(report.findings)}, and taking that out "
+        f"would make its {header} header wrong. Guard the client that signs, so that the "
+        "body is clean before it is signed.",
+        report,
+    )
+
+
+def _add_time(report: Report, host: str, start: float) -> Report:
     return stamp(report, host, report.seconds + perf_counter() - start)
 
 
 def _is_report(value: object) -> bool:
-    """Check whether this is a report, be it of the copy of this package from before a reload."""
+    """Check whether this is a report, also of a copy of this package from before a reload."""
     kind = type(value)
     return kind is Report or (
         kind.__qualname__ == Report.__qualname__ and kind.__module__ == Report.__module__
     )
 
 
-def _described(error: Exception) -> str:
-    """Describe what failed and where, without a word of the error's message."""
+def _describe(error: Exception) -> str:
+    """Return what failed and where, without the error's message, which may hold a value."""
     *_, (frame, line) = walk_tb(error.__traceback__)
     return (
         f"{type(error).__qualname__} in {frame.f_code.co_name}, {frame.f_code.co_filename}:{line}"

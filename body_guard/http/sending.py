@@ -1,8 +1,8 @@
 """While a client sends: a request is judged before auth signs it, and again where it leaves.
 
 httpx calls its request hooks right before a transport, for each hop of a redirect and for each
-request that an auth flow yields (``Client._send_handling_redirects``). So who is the last of these
-hooks sees what auth and the other hooks made of a body.
+request that an auth flow yields (``Client._send_handling_redirects``). So the last of these hooks
+sees what auth and the other hooks made of a body.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextvars import Token
 
     from body_guard.http.request_guard import Guard
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncRequestHooks",
     "RequestHooks",
-    "begin",
-    "end",
-    "give_back",
+    "add_last_hook",
     "judge_sent",
     "judge_sent_async",
-    "stand_last",
+    "remove_last_hook",
+    "send",
+    "send_async",
 ]
 
 #: The guard of the client that is sending in this context.
@@ -49,6 +49,62 @@ async def judge_sent_async(guard: Guard, request: Any) -> None:
         guard.judge(request)
 
 
+def send(
+    guard: Guard,
+    client: Any,
+    original: Callable[..., Any],
+    request: Any,
+    /,
+    *args: Any,
+    **options: Any,
+) -> Any:
+    """Send a request, judged before auth, and again after it on each hop.
+
+    Args:
+        guard: Judges it.
+        client: An httpx or httpx2 client.
+        original: Its own ``send``, bound to it.
+        request: Of ``send``, and so is the rest.
+        args: By position.
+        options: By name.
+    """
+    __tracebackhide__ = True
+    add_last_hook(client, RequestHooks)
+    judge_sent(guard, request)
+    token = _guard.set(guard)
+    try:
+        return original(request, *args, **options)
+    finally:
+        _end(token)
+
+
+async def send_async(
+    guard: Guard,
+    client: Any,
+    original: Callable[..., Any],
+    request: Any,
+    /,
+    *args: Any,
+    **options: Any,
+) -> Any:
+    """Do as `send` for an async client."""
+    __tracebackhide__ = True
+    add_last_hook(client, AsyncRequestHooks)
+    await judge_sent_async(guard, request)
+    token = _guard.set(guard)
+    try:
+        return await original(request, *args, **options)
+    finally:
+        _end(token)
+
+
+def _end(token: Token[Guard | None]) -> None:
+    try:  # noqa: SIM105 - suppress() would double what a clean request costs here
+        _guard.reset(token)
+    except ValueError:  # a coroutine that is closed unfinished may end in another context
+        pass
+
+
 def _judge(request: Any) -> None:
     __tracebackhide__ = True
     guard = _guard.get()
@@ -64,10 +120,10 @@ async def _judge_async(request: Any) -> None:
 
 
 class RequestHooks(UserList[Any]):
-    """A client's request hooks; who iterates them while it sends meets ours behind the last.
+    """A client's request hooks, with the guard's behind them while the client sends.
 
     A view of the client's own list, and not a copy: what is appended to either is in both, two
-    threads that put one there at the same time do no harm, and the very list can be given back.
+    threads that put one there at the same time do no harm, and the very list can be restored.
     """
 
     _last = staticmethod(_judge)
@@ -76,7 +132,7 @@ class RequestHooks(UserList[Any]):
         self.data = hooks
 
     def __iter__(self) -> Iterator[Any]:
-        if _guard.get() is None:  # somebody copies the list, or looks what is in it
+        if _guard.get() is None:  # somebody copies or inspects the list
             return iter(self.data)
         return chain(self.data, (self._last,))
 
@@ -87,8 +143,8 @@ class AsyncRequestHooks(RequestHooks):
     _last = staticmethod(_judge_async)  # type: ignore[assignment]
 
 
-def stand_last(client: Any, hooks: type[RequestHooks]) -> bool:
-    """Make ours the last request hook of a client, whatever hooks it has or will be given.
+def add_last_hook(client: Any, hooks: type[RequestHooks]) -> bool:
+    """Make the guard's the last request hook of a client, whatever hooks it has or will be given.
 
     Args:
         client: Of httpx or httpx2.
@@ -105,22 +161,9 @@ def stand_last(client: Any, hooks: type[RequestHooks]) -> bool:
     return True
 
 
-def give_back(client: Any) -> None:
-    """Put back a client's own list of request hooks."""
+def remove_last_hook(client: Any) -> None:
+    """Restore a client's own list of request hooks."""
     table = client.event_hooks
     hooks = table.get("request")
     if issubclass(type(hooks), RequestHooks):
         table["request"] = hooks.data
-
-
-def begin(guard: Guard) -> Token[Guard | None]:
-    """Let a guard judge what is sent in this context, until the `end` of what this returns."""
-    return _guard.set(guard)
-
-
-def end(token: Token[Guard | None]) -> None:
-    """Let the guard of before judge again."""
-    try:  # noqa: SIM105 - suppress() would double what a clean request costs here
-        _guard.reset(token)
-    except ValueError:  # a coroutine that is closed unfinished may end in another context
-        pass

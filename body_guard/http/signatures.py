@@ -1,8 +1,8 @@
 """Which headers mean that the body is signed, and which are a mere digest of it.
 
-A signed body is never edited. The table has a row for each scheme: the header that shows it, how
-its value looks, and what excepts it. A scheme that signs the Content-Length signs the body too, as
-far as an edit goes.
+A signed body is never edited. The table has a row for each scheme: its header, a pattern of the
+value, and the header that excepts it. A scheme that signs the Content-Length counts as signing the
+body, since an edit changes that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["UnknownDigestError", "digests", "signed_by"]
+__all__ = ["UnknownDigestError", "find_signature", "renew_digests"]
 
 
 class Scheme(NamedTuple):
@@ -78,12 +78,8 @@ SCHEMES: Final = (
 )
 
 
-def signed_by(headers: Any) -> str | None:
-    """Return the name of the header that signs this body, or None.
-
-    Args:
-        headers: The headers of an httpx or httpx2 request.
-    """
+def find_signature(headers: Any) -> str | None:
+    """Return the name of the header that signs the body of a request, or None."""
     for scheme in SCHEMES:
         if _has(headers, scheme.header, scheme.value) and not (
             scheme.unless is not None and _has(headers, *scheme.unless)
@@ -105,7 +101,7 @@ class UnknownDigestError(Exception):
         self.header = header
 
 
-def _hashed(name: str) -> Callable[[bytes], bytes]:
+def _hasher(name: str) -> Callable[[bytes], bytes]:
     def digest(content: bytes) -> bytes:
         import hashlib  # it loads OpenSSL, which importing body_guard need not wait for
 
@@ -119,36 +115,29 @@ def _crc32(content: bytes) -> bytes:
 
 
 _ALGORITHMS: Final[dict[str, Callable[[bytes], bytes]]] = {
-    "md5": _hashed("md5"),
-    "sha": _hashed("sha1"),
-    "sha-256": _hashed("sha256"),
-    "sha-512": _hashed("sha512"),
+    "md5": _hasher("md5"),
+    "sha": _hasher("sha1"),
+    "sha-256": _hasher("sha256"),
+    "sha-512": _hasher("sha512"),
 }
 
 #: Headers whose whole value is one digest, in base64: RFC 1864; Amazon S3, "Checking object
 #: integrity". The algorithms with None are not in the standard library.
 _WHOLE: Final[dict[str, Callable[[bytes], bytes] | None]] = {
-    "content-md5": _hashed("md5"),
+    "content-md5": _hasher("md5"),
     "x-amz-checksum-crc32": _crc32,
     "x-amz-checksum-crc32c": None,
     "x-amz-checksum-crc64nvme": None,
-    "x-amz-checksum-sha1": _hashed("sha1"),
-    "x-amz-checksum-sha256": _hashed("sha256"),
+    "x-amz-checksum-sha1": _hasher("sha1"),
+    "x-amz-checksum-sha256": _hasher("sha256"),
 }
 
 #: Headers that list digests by algorithm, and how each is written: RFC 9530, RFC 3230.
 _LISTED: Final = {"content-digest": ":{}:", "repr-digest": ":{}:", "digest": "{}"}
 
 
-def digests(headers: Any, content: bytes) -> dict[str, str]:
-    """Return the headers that hold a digest of the body, with their values for another body.
-
-    Args:
-        headers: The headers of a request.
-        content: The body it is about to have.
-
-    Returns:
-        New values by lower-case name, of those headers only that are there.
+def renew_digests(headers: Any, content: bytes) -> dict[str, str]:
+    """Return the headers that hold a digest, by lower-case name, with the values for new content.
 
     Raises:
         UnknownDigestError: One of them is by an algorithm that cannot be recomputed.
@@ -161,11 +150,11 @@ def digests(headers: Any, content: bytes) -> dict[str, str]:
             renewed[name] = base64.b64encode(algorithm(content)).decode()
     for name, form in _LISTED.items():
         if name in headers:
-            renewed[name] = _listed(name, headers[name], form, content)
+            renewed[name] = _renew_list(name, headers[name], form, content)
     return renewed
 
 
-def _listed(header: str, value: str, form: str, content: bytes) -> str:
+def _renew_list(header: str, value: str, form: str, content: bytes) -> str:
     parts = []
     for part in value.split(","):
         name = part.strip().partition("=")[0]

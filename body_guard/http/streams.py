@@ -1,7 +1,7 @@
 """Bodies that are streams: read up to a bound, so that they can be judged.
 
-A stream that turns out to be longer, or to be no JSON, goes on as it is: what was read of it, then
-the rest of the same iterator, as lazily as before.
+A stream that is longer, or is no JSON, is sent as it is: what was read of it, then the rest of the
+same iterator, as lazily as before.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from body_guard.http.outgoing import Library
     from body_guard.policy import Policy
 
-__all__ = ["abuffer", "buffer", "is_begun"]
+__all__ = ["abuffer", "buffer", "is_read_in_part"]
 
 
 class _Reading:
@@ -30,7 +30,7 @@ class _Reading:
         self._start = b""
         self.chunks: list[Any] = []
 
-    def wanted(self, library: Library, interface: type[Any]) -> bool:
+    def is_wanted(self, library: Library, interface: type[Any]) -> bool:
         """Check whether the body is an unread stream that may be judged once it is read."""
         request, most = self._request, self._policy.buffer
         stream = request.stream
@@ -40,12 +40,12 @@ class _Reading:
         too_long = length.isdigit() and int(length) > most
         return issubclass(type(stream), interface) and not too_long and self._may_be_judged(b"{")
 
-    def more(self, chunk: Any) -> bool:
-        """Take a chunk; tell whether to read on."""
+    def add(self, chunk: Any) -> bool:
+        """Add a chunk; return whether to read on."""
         try:
-            # A copy, unless it is bytes: who yields a buffer may fill it again for the next chunk.
+            # A copy, unless it is bytes: a generator may fill one buffer again for each chunk.
             chunk = b"".join((chunk,))
-        except TypeError:  # no bytes-like: sent on as it is, for the library to say what is wrong
+        except TypeError:  # no bytes-like: sent on as it is, so that the library raises its error
             self.chunks.append(chunk)
             return False
         self.chunks.append(chunk)
@@ -59,7 +59,7 @@ class _Reading:
         return not media.why or media.kind in self._policy.look_into
 
     def keep(self, library: Library) -> None:
-        """Return the request what was read, as its whole body; its headers stay."""
+        """Make what was read the request's whole body; its headers stay."""
         content = b"".join(self.chunks)
         self._request.stream, self._request._content = library.ByteStream(content), content
 
@@ -70,11 +70,13 @@ def buffer(request: Any, library: Library, policy: Policy) -> None:
     if not policy.buffer:
         return
     reading = _Reading(request, policy)
-    if reading.wanted(library, library.SyncByteStream):
+    if reading.is_wanted(library, library.SyncByteStream):
         rest = iter(request.stream)
         for chunk in rest:
-            if not reading.more(chunk):
-                request.stream = _begun(cast(Any, library))[0](request.stream, reading.chunks, rest)
+            if not reading.add(chunk):
+                request.stream = _resuming(cast(Any, library))[0](
+                    request.stream, reading.chunks, rest
+                )
                 return
         reading.keep(library)
 
@@ -85,34 +87,36 @@ async def abuffer(request: Any, library: Library, policy: Policy) -> None:
     if not policy.buffer:
         return
     reading = _Reading(request, policy)
-    if reading.wanted(library, library.AsyncByteStream):
+    if reading.is_wanted(library, library.AsyncByteStream):
         rest = aiter(request.stream)
         async for chunk in rest:
-            if not reading.more(chunk):
-                request.stream = _begun(cast(Any, library))[1](request.stream, reading.chunks, rest)
+            if not reading.add(chunk):
+                request.stream = _resuming(cast(Any, library))[1](
+                    request.stream, reading.chunks, rest
+                )
                 return
         reading.keep(library)
 
 
-def is_begun(stream: Any) -> bool:
-    """Check whether a stream was read as far as a policy wanted it, and goes on from there."""
-    return hasattr(stream, "_body_guard_begun")
+def is_read_in_part(stream: Any) -> bool:
+    """Check whether a stream was read as far as a policy allows, and continues from there."""
+    return hasattr(stream, "_body_guard_read")
 
 
 @lru_cache(maxsize=2)
-def _begun(library: Any) -> tuple[type[Any], type[Any]]:
-    """Make the classes of a stream that was begun to be read, sync and async, for a library."""
+def _resuming(library: Any) -> tuple[type[Any], type[Any]]:
+    """Return a library's classes, sync and async, of a stream that was read in part."""
 
-    class Begun:
-        _body_guard_begun = True
+    class Resuming:
+        _body_guard_read = True
 
         def __init__(self, stream: Any, chunks: list[Any], rest: Any) -> None:
             self._stream, self._chunks, self._rest = stream, chunks, rest
 
-    class SyncBegun(Begun, library.SyncByteStream):  # type: ignore[misc]
+    class SyncResuming(Resuming, library.SyncByteStream):  # type: ignore[misc]
         def __iter__(self) -> Iterator[bytes]:
             __tracebackhide__ = True
-            # Whoever iterates a second time gets what the stream itself says to that.
+            # A second iteration is the stream's own to allow or refuse.
             chunks, self._chunks = self._chunks, []
             yield from chunks
             yield from self._rest if chunks else self._stream
@@ -120,7 +124,7 @@ def _begun(library: Any) -> tuple[type[Any], type[Any]]:
         def close(self) -> None:
             self._stream.close()
 
-    class AsyncBegun(Begun, library.AsyncByteStream):  # type: ignore[misc]
+    class AsyncResuming(Resuming, library.AsyncByteStream):  # type: ignore[misc]
         async def __aiter__(self) -> AsyncIterator[bytes]:
             __tracebackhide__ = True
             chunks, self._chunks = self._chunks, []
@@ -132,4 +136,4 @@ def _begun(library: Any) -> tuple[type[Any], type[Any]]:
         async def aclose(self) -> None:
             await self._stream.aclose()
 
-    return SyncBegun, AsyncBegun
+    return SyncResuming, AsyncResuming

@@ -253,7 +253,7 @@ class LastCallback(CustomLogger):  # type: ignore[misc]  # litellm is Any to myp
             shown["complete_input_dict"].clear()
             if not isinstance(error, BodyGuardError):
                 raise
-            reporting.tell_emptied(error, host_of_url(shown.get("api_base")))
+            reporting.report_emptied(error, host_of_url(shown.get("api_base")))
 
     def _stay_last(self) -> None:
         """Go behind the callbacks that were added since the last call."""

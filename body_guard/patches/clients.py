@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 from body_guard.http.doors import ORIGINAL, AsyncClientDoor, ClientDoor, SyncClientDoor
 from body_guard.http.outgoing import library_of
 from body_guard.http.request_guard import Guard
-from body_guard.http.sending import give_back
+from body_guard.http.sending import remove_last_hook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def unguard_http(client: Any) -> None:
     original = original_of(type(client))
     if original is not None:
         become(client, original)
-        give_back(client)
+        remove_last_hook(client)
     elif issubclass(type(client), ClientDoor):
         raise TypeError(
             f"This {type(client).__qualname__} was built guarded, not by guard(); "

@@ -259,7 +259,7 @@ def test_a_client_that_is_gone_is_forgotten(family: Family, wire: Wire) -> None:
     body_guard.install()
     client = family.library.Client(transport=family.library.MockTransport(wire))
     client.post(URL, content=CLEAN)
-    (known,) = [one for one in _installation.libraries if one.library is family.library]
+    (known,) = [one for one in _installation.libraries if one.module is family.library]
     assert id(client) in known.clients
     gone = id(client)
     gc.disable()

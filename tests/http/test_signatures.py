@@ -14,7 +14,7 @@ import botocore.credentials
 import pytest
 
 from body_guard import SignedBodyError
-from body_guard.http.signatures import SCHEMES, signed_by
+from body_guard.http.signatures import SCHEMES, find_signature
 
 from doors import Door, Family, Wire, exchange
 
@@ -88,7 +88,7 @@ def test_dirty_and_signed_is_refused(family: Family, headers: dict[str, str], wi
             client.post(URL, content=DIRTY, headers=headers)
         client.post(URL, content=CLEAN, headers=headers)
     assert wire.body == CLEAN
-    named = signed_by(family.library.Headers(headers))
+    named = find_signature(family.library.Headers(headers))
     assert named in {name.lower() for name in headers}
     assert f"its {named} header" in str(caught.value)
 
@@ -110,9 +110,9 @@ def test_every_scheme_has_its_row(family: Family) -> None:
     refusing = set()
     for headers in SIGNED.values():
         for scheme in SCHEMES:
-            if signed_by(family.library.Headers(headers)) == scheme.header and scheme.header in {
-                name.lower() for name in headers
-            }:
+            if find_signature(
+                family.library.Headers(headers)
+            ) == scheme.header and scheme.header in {name.lower() for name in headers}:
                 refusing.add((scheme.header, scheme.value))
     assert {scheme.header for scheme in SCHEMES} == {header for header, _ in refusing}
 

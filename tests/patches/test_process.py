@@ -515,7 +515,7 @@ def test_it_is_imported_in_this_process(
     original = again.Client.send.__wrapped__
     body_guard.uninstall()
     assert again.Client.send is original
-    _installation.libraries[:] = [o for o in _installation.libraries if o.library is not again]
+    _installation.libraries[:] = [o for o in _installation.libraries if o.module is not again]
 
 
 def test_who_only_looks_for_a_library(family: Family) -> None:
@@ -557,8 +557,8 @@ def test_a_folder_of_that_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -
 def test_uninstalled_while_a_library_is_imported() -> None:
     """Who comes in after the end is not guarded."""
     library = ModuleType("httpx")
-    _installation.arrived(library)
-    assert library not in [one.library for one in _installation.libraries]
+    _installation.guard_library(library)
+    assert library not in [one.module for one in _installation.libraries]
 
 
 def test_threads(family: Family) -> None:
