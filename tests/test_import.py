@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import inspect
 import subprocess
 import sys
 import typing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +17,81 @@ import body_guard
 from body_guard.core import accelerator
 
 from doors import Family
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+PACKAGE = Path(body_guard.__file__).parent
+
+
+def modules() -> dict[str, Path]:
+    """Map the name of each module of the package to its file."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path, known: Collection[str]) -> set[str]:
+    """Find the known modules that a file imports: lazily, for type checkers and by name too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            for alias in node.names:
+                module = f"{node.module}.{alias.name}"
+                found.add(module if module in known else str(node.module))
+        # As import_module takes it; the package's own name is that of its logger, too.
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value:
+            found.add(node.value)
+    return found.intersection(known)
+
+
+def test_the_core_imports_the_core_alone() -> None:
+    """Values and bytes in, values and bytes out: no policy, no table of rules, no HTTP."""
+    known = modules()
+    core = {name: path for name, path in known.items() if name.startswith("body_guard.core.")}
+    assert len(core) > 10
+    assert {
+        name: outside
+        for name, path in core.items()
+        if (outside := imports(path, known) - {*core, "body_guard.core"})
+    } == {}
+
+
+def test_imports_make_no_circle() -> None:
+    """Neither those for type checkers nor those within functions; the error names the circle."""
+    known = modules()
+    graph = {name: imports(path, known) - {name} for name, path in known.items()}
+    assert len([*graphlib.TopologicalSorter(graph).static_order()]) == len(known)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import body_guard.b",
+        "from body_guard import b",
+        "from body_guard.b import c",
+        "if TYPE_CHECKING:\n    from body_guard.b import c",
+        "def f():\n    from body_guard import b",
+        "import_module('body_guard.b')",
+    ],
+)
+def test_an_import_is_found_however_it_is_written(source: str, tmp_path: Path) -> None:
+    """The two tests above would pass if imports were not found."""
+    path = tmp_path / "a.py"
+    path.write_text(source, encoding="utf-8")
+    assert imports(path, ["body_guard", "body_guard.b"]) == {"body_guard.b"}
+
+
+def test_no_module_has_the_name_of_a_public_function() -> None:
+    """Importing it would bind the name in the package to the module."""
+    names = {name.removeprefix("body_guard.") for name in modules()}
+    assert names.intersection(body_guard.__all__) == {"convert"}
+    assert inspect.ismodule(body_guard.convert)
 
 
 def run(code: str) -> str:
