@@ -1,4 +1,4 @@
-"""Body checks: what a policy asks of a body as a whole, its schema and its stringified objects.
+"""Body checks: what a policy asks of a body as a whole: schema, stringified objects, JSON strings.
 
 They run after the rules, on what is left, and return rules for what is amiss, so that removing is
 left to the walk and the splice.
@@ -16,6 +16,7 @@ from body_guard.core.matcher import Matcher
 from body_guard.core.refusals import check_allowed
 from body_guard.core.report import CLEAN, Finding, Report, not_judged
 from body_guard.core.splice import splice
+from body_guard.formats.json_strings import JSONStrings, drop_replacements
 from body_guard.formats.json_values import parse_json
 from body_guard.formats.text_encoding import detect_encoding
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from body_guard.core.rule import Rule
     from body_guard.policy import Policy
 
-__all__ = ["BodyChecks", "find_schema"]
+__all__ = ["BodyChecks", "find_schema", "make_checks"]
 
 
 def find_schema(provider: Provider) -> Schema:
@@ -35,21 +36,29 @@ def find_schema(provider: Provider) -> Schema:
     return merge_releases(SCHEMAS[provider])
 
 
+def make_checks(policy: Policy, limits: Limits) -> BodyChecks | None:
+    """Return the checks that a policy asks for; None where it asks for none."""
+    asks = policy.schema is not None or policy.stringified != "off"
+    return BodyChecks(policy, limits) if asks or "json-strings" in policy.look_into else None
+
+
 class BodyChecks:
-    """The checks of a policy with ``schema`` or ``stringified``.
+    """The checks of a policy with ``schema``, ``stringified`` or ``json-strings``.
 
     Args:
         policy: Says which.
         limits: How large a body may be that has to be parsed.
     """
 
-    __slots__ = ("_limits", "_only_reports", "_policy", "_schema")
+    __slots__ = ("_limits", "_only_reports", "_policy", "_schema", "_strings")
 
     def __init__(self, policy: Policy, limits: Limits) -> None:
         self._policy = policy
         self._limits = limits
         self._schema = None if policy.schema is None else find_schema(policy.schema)
-        takes = policy.schema is not None and policy.schema_action != "report"
+        looks = "json-strings" in policy.look_into
+        self._strings = JSONStrings(policy.rules, limits) if looks else None
+        takes = looks or (policy.schema is not None and policy.schema_action != "report")
         self._only_reports = not takes and policy.stringified != "reject"
 
     def check_value(self, value: object) -> tuple[tuple[Rule, ...], Report]:
@@ -59,15 +68,21 @@ class BodyChecks:
             value: Such a value, or one of `body_guard.formats.json_values`.
 
         Returns:
-            Rules for the members that the schema does not know, and a report of the stringified
-            objects; of action ``reject`` where the body may not leave for them.
+            Rules for what must change (members that the schema does not know, strings that hold
+            JSON text), and a report of what was found in strings; of action ``reject`` where the
+            body may not leave for them.
         """
+        __tracebackhide__ = True
         rules: tuple[Rule, ...] = ()
+        report = CLEAN
         if self._schema is not None:
             rules = self._schema.unknown_members(value, self._policy.schema_action)
-        if self._policy.stringified == "off":
-            return rules, CLEAN
-        return rules, find_reprs(value, self._policy.stringified)
+        if self._strings is not None:
+            inner, report = self._strings.check(value)
+            rules += inner
+        if self._policy.stringified != "off":
+            report += find_reprs(value, self._policy.stringified)
+        return rules, report
 
     def is_clean(self, value: object, content: bytes) -> bool:
         """Check at once whether there is nothing to find; in doubt, there may be.
@@ -77,6 +92,8 @@ class BodyChecks:
             content: Its encoding.
         """
         if self._policy.stringified != "off" and may_contain_repr(content):
+            return False
+        if self._strings is not None and self._strings.check(value) != ((), CLEAN):
             return False
         return self._schema is None or not self._schema.unknown_members(value, "report")
 
@@ -97,7 +114,8 @@ class BodyChecks:
         __tracebackhide__ = True
         encoding = detect_encoding(content)
         text = encoding.to_utf8(content)
-        if self._schema is None and not may_contain_repr(text):
+        parses = self._schema is not None or self._strings is not None
+        if not parses and not may_contain_repr(text):
             return content, report
         oversize = self._limits.check(len(content), only_reports=self._only_reports)
         if not oversize.judged:
@@ -110,7 +128,7 @@ class BodyChecks:
             hits = accelerator.scan(text, matcher, start)
             if isinstance(hits, tuple):
                 cut = splice(text, hits, matcher)
-                report += cut.report
+                report += drop_replacements(cut.report)
                 if cut.report.changed:
                     content = cut.content if in_utf8 else encoding.from_utf8(cut.content)
         return content, check_allowed(report + found)

@@ -10,6 +10,7 @@ from body_guard.core.errors import GuardError
 from body_guard.core.matcher import Matcher
 from body_guard.core.refusals import check_allowed, make_too_deep, make_too_large
 from body_guard.core.walk import walk
+from body_guard.formats.json_strings import drop_replacements
 
 if TYPE_CHECKING:
     from body_guard.body_checks import BodyChecks
@@ -53,7 +54,9 @@ class Objects:
         if self._checks is not None:
             rules, report = self._checks.check_value(walked.value)
             if rules:
-                walked = walked.then(self._walk(walked.value, Matcher(rules)))
+                changed = self._walk(walked.value, Matcher(rules))
+                changed.report = drop_replacements(changed.report)
+                walked = walked.then(changed)
             walked.report += report
             check_allowed(walked.report)
         return walked

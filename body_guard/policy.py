@@ -36,7 +36,7 @@ __all__ = [
 Unserializable = Literal["remove", "reject"]
 OnError = Literal["block", "send"]
 OnLimit = Literal["refuse", "send"]
-LookInto = Literal["compressed", "form", "multipart"]
+LookInto = Literal["compressed", "form", "json-strings", "multipart"]
 SchemaAction = Literal["report", "remove", "reject"]
 Stringified = Literal["off", "report", "reject"]
 Mode = Literal["enforce", "audit"]
@@ -71,7 +71,9 @@ class Policy:
         look_into: Bodies to judge that are opaque by default: ``form`` (urlencoded pairs),
             ``multipart`` (the names of parts, and each part as a body of its own, but for those of
             plain text), ``compressed`` (gzip, deflate; br and zstd where the libraries brotli and
-            zstandard are installed).
+            zstandard are installed). And ``json-strings``: the JSON texts that OpenAI's and
+            Anthropic's bodies carry in strings, tool arguments and tool results; rules that hold
+            everywhere are applied to them. Each body is parsed for it; JSON Lines are not.
         schema: ``"openai"`` or ``"anthropic"``: look for members that the provider's API does not
             know, in the outermost object, in messages or input items, in metadata. Bytes are parsed
             for it, each body whole; JSON lines are not looked at.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from body_guard.body_checks import BodyChecks
+from body_guard.body_checks import make_checks
 from body_guard.builtin_rules.zones import ZONES
 from body_guard.core import accelerator
 from body_guard.core.matcher import Matcher
@@ -42,8 +42,7 @@ class Sanitizer:
         self.policy = policy = DEFAULT if policy is None else check_policy(policy)
         self._matcher = matcher = Matcher(policy.rules, ZONES)
         limits = Limits(policy.max_bytes, policy.on_limit == "send")
-        asked = policy.schema is not None or policy.stringified != "off"
-        self._checks = checks = BodyChecks(policy, limits) if asked else None
+        self._checks = checks = make_checks(policy, limits)
         self._compiled: CompiledEncoder | None = None
         self._objects = Objects(policy, matcher, checks)
         self._json = JSONBytes(matcher, limits)

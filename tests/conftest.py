@@ -37,6 +37,7 @@ if find_spec("hypothesis"):  # the cells of tests/matrix do without
 _JUDGING = (
     "test_encode",
     "test_forms",
+    "test_json_strings",
     "test_jsontestsuite",
     "test_limits",
     "test_recorded",

@@ -105,7 +105,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "look_into-unknown": (
         {"look_into": ("form", "forms")},
-        "look_into is one of compressed, form, multipart; got 'forms'.",
+        "look_into is one of compressed, form, json-strings, multipart; got 'forms'.",
     ),
     "schema": ({"schema": "opanai"}, "schema is one of openai, anthropic; got 'opanai'."),
     "schema-rule": (
