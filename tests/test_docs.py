@@ -32,6 +32,15 @@ DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 SITE = tomllib.loads((DOCS / "zensical.toml").read_text(encoding="utf-8"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+#: What stands beside the site.
+OUTSIDE = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "benchmarks/README.md",
+    "examples/README.md",
+)
 
 FENCE = re.compile(r'^( *)```(\w+)(?: title="([^"]+)")?\n(.*?)^\1```$', re.MULTILINE | re.DOTALL)
 LANGUAGES = {"console", "python", "sh", "text", "toml", "yaml"}
@@ -209,6 +218,25 @@ def test_what_is_installed_is_there(block: Block) -> None:
 def test_the_two_commands_stand_word_for_word(command: str) -> None:
     """The gate runs them from the README."""
     assert f"\n{command}\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """List the anchors of a page's headings, as GitHub and the site name them."""
+    titles = re.findall(r"(?m)^#+ (.*)$", page.read_text(encoding="utf-8"))
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_no_link_leads_nowhere(name: str) -> None:
+    """Of the documents that the site's generator does not see."""
+    page = ROOT / name
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r'(?:\]\(|src="|srcset=")([^)\s"]+)', text)
+    for link in (each for each in links if "://" not in each):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
 
 
 def test_the_readme_is_short() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import zlib
+from pathlib import Path
 from typing import Any
 
 import botocore.auth
@@ -258,3 +260,10 @@ def test_a_presigned_request_is_refused_at_every_door(door: Door, wire: Wire) ->
         exchange(door, wire, lambda c: c.send(request))
     assert wire.requests == []
     assert request.content == DIRTY
+
+
+def test_the_documentation_names_every_header() -> None:
+    """Its table has the headers of this one."""
+    page = (Path(__file__).parents[2] / "docs/behaviour.md").read_text(encoding="utf-8")
+    table = page.partition("## Signatures")[2].partition("\n\n## ")[0]
+    assert {scheme.header for scheme in SCHEMES} <= set(re.findall(r"`([\w-]+)`", table))
