@@ -127,10 +127,10 @@ class BodyChecks:
             matcher = Matcher(rules)
             hits = accelerator.scan(text, matcher, start)
             if isinstance(hits, tuple):
-                cut = splice(text, hits, matcher)
-                report += drop_replacements(cut.report)
-                if cut.report.changed:
-                    content = cut.content if in_utf8 else encoding.from_utf8(cut.content)
+                clean, cut = splice(text, hits, matcher)
+                report += drop_replacements(cut)
+                if cut.changed:
+                    content = clean if in_utf8 else encoding.from_utf8(clean)
         return content, check_allowed(report + found)
 
     def _check_text(self, text: bytes, report: Report) -> tuple[tuple[Rule, ...], Report]:

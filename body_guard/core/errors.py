@@ -1,7 +1,7 @@
 """The error tree.
 
-None of these subclasses an HTTP library's error, because retry layers retry those. None of them
-holds a value out of a body: a message names places and rules, shortened as for a log.
+None of these subclasses an HTTP library's error, because retry layers retry those. No message holds
+a value of a body: it names paths, redacted as for a log, and rules.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class BodyGuardError(Exception):
 
 
 class PolicyError(BodyGuardError, ValueError):
-    """The policy makes no sense; raised when it is built, never while a request is on its way."""
+    """The policy is wrong. Raised when it is built, never while a request is on its way."""
 
 
 class GuardError(BodyGuardError):
@@ -43,11 +43,11 @@ class BodyError(BodyGuardError):
             and is in no ``args``, ``repr`` or traceback.
 
     Attributes:
-        message: As given: litellm's mapping of AWS errors to status codes reads it by this name,
+        message: As given. litellm's mapping of AWS errors to status codes reads it by this name,
             and its Router adds hints to it.
         report: As given.
-        status_code: 400, so that litellm answers with a BadRequestError, once, where it would
-            retry and cool a deployment down on an error without a status.
+        status_code: 400, so that litellm answers with a BadRequestError, once. On an error without
+            a status it would retry, and cool a deployment down.
     """
 
     status_code: ClassVar[int] = 400
@@ -70,7 +70,7 @@ class BodyRejectedError(BodyError):
 
 
 class SignedBodyError(BodyError):
-    """The body holds what must not leave, and taking it out would break a signature over it."""
+    """The body holds what must not leave, and removing it would break a signature over it."""
 
 
 class BodyLimitError(BodyError):

@@ -1,4 +1,8 @@
-"""Paths and findings as logs, metrics and messages may show them: a key can be data."""
+"""Paths and findings as logs, metrics and messages may show them.
+
+A key can be data (an address, a name). A token of a path that is long, or no identifier, becomes
+its length and a short hash: the same place is recognised, its text is not shown.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +27,18 @@ MOST_TOKENS: Final = 32
 def redact_path(path: str) -> str:
     """Return a path as logs, metrics and messages may show it.
 
-    A key can be data (an address, a name), so a segment that is long or not identifier-like
-    becomes its length and a short hash: the same place is recognised, its text is not told.
-
     Args:
         path: A `Finding.path`.
 
     Returns:
-        The same path with at most 32 segments, none over 64 characters.
+        The same path with at most 32 tokens, none over 64 characters.
     """
     tokens = path.split("/")[1:]
     return abridge([redact_token(token) for token in tokens[:MOST_TOKENS]], len(tokens))
 
 
 def abridge(tokens: Sequence[str], levels: int) -> str:
-    """Join redacted tokens, the first of so many, to a path."""
+    """Join redacted tokens, the first of as many as there are levels, to a path."""
     text = join_pointer(tokens)
     return text if levels <= MOST_TOKENS else f"{text}/...{levels} levels"
 
@@ -55,11 +56,10 @@ def redact_token(token: str) -> str:
 def format_findings(findings: Iterable[Finding], most: int = 3) -> str:
     """Return findings as half a sentence for an error message: places and rules, no value."""
     listed = list(findings)
-    parts = [
-        f"{redact_path(found.path) or 'the whole body'} "
-        f"({', '.join(filter(None, (f'rule {found.rule}', found.type)))})"
-        for found in listed[:most]
-    ]
+    texts = []
+    for found in listed[:most]:
+        kind = f", {found.type}" if found.type else ""
+        texts.append(f"{redact_path(found.path) or 'the whole body'} (rule {found.rule}{kind})")
     if len(listed) > most:
-        parts.append(f"{len(listed) - most} more")
-    return ", ".join(parts)
+        texts.append(f"{len(listed) - most} more")
+    return ", ".join(texts)

@@ -1,4 +1,4 @@
-"""What was found: values that say where and why, and never what."""
+"""Reports: where something was found in a body, and by which rule; never the value."""
 
 from __future__ import annotations
 
@@ -38,6 +38,9 @@ class Finding:
 class Report:
     """What one look at a body found.
 
+    Two reports with the same findings are equal, whatever their ``refused``, ``host`` and
+    ``seconds``, which the doors set.
+
     Attributes:
         findings: In the order of the body.
         changed: Whether what goes out differs from what came in.
@@ -46,13 +49,10 @@ class Report:
         omitted: How many findings there were beyond those listed.
         mode: ``audit`` where nothing was done: the actions of the findings are what would have been
             done, and ``changed`` is false.
-        refused: As a door tells it: the name of the error that refused the body, or would have in
-            an audit.
-        host: As a door reports it: where the body goes; ``""`` where that is not known yet, as of
-            what is found in an object before there is a request of it.
-        seconds: As a door reports it: what looking took, encoding included where the guard encodes.
-
-    What is compared is what was found: two reports of the same are equal, whatever the last three.
+        refused: The name of the error that refused the body, or would have in an audit.
+        host: Where the body goes; ``""`` where that is not known yet, as for an object before
+            there is a request.
+        seconds: What looking took, encoding included where the guard encodes.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -91,28 +91,11 @@ class Report:
 CLEAN: Final = Report()
 
 
-_new: Final = object.__new__
-_place: Final = [vars(Report)[each.name].__set__ for each in dataclasses.fields(Report)]
-
-
 def stamp(report: Report, host: str, seconds: float) -> Report:
-    """Return the same report with a host and a time.
-
-    Every request has a report of its own, so it is made by the slots: 0.8 us where the initializer
-    of a frozen dataclass takes 1.7 and `dataclasses.replace` 3.
-    """
-    stamped = _new(Report)
-    findings, changed, judged, why_not_judged, omitted, mode, refused, of_host, of_seconds = _place
-    findings(stamped, report.findings)
-    changed(stamped, report.changed)
-    judged(stamped, report.judged)
-    why_not_judged(stamped, report.why_not_judged)
-    omitted(stamped, report.omitted)
-    mode(stamped, report.mode)
-    refused(stamped, report.refused)
-    of_host(stamped, host)
-    of_seconds(stamped, seconds)
-    return stamped
+    """Return the same report with a host and a time."""
+    # Every request has a report of its own; this takes half the time of `dataclasses.replace`.
+    given = (report.findings, report.changed, report.judged, report.why_not_judged)
+    return Report(*given, report.omitted, report.mode, report.refused, host, seconds)
 
 
 def not_judged(why: str) -> Report:

@@ -1,8 +1,8 @@
 r"""JSON bytes to the same bytes less the forbidden members, and one comma each.
 
-Nothing is turned into objects or written again: what is not cut stays as it is, be it ``1.10``, a
-duplicate member or ``"\ud800"``. Where the members stand that a rule may forbid, a scan has told;
-here it is decided what the rules say of each, and cut.
+Nothing is parsed and written again: what is not cut stays as it is, ``1.10``, a duplicate member
+and ``"\ud800"`` included. A scan has found the members that a rule may forbid; here it is decided
+what the rules say of each.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 
     from body_guard.core.matcher import Matcher
     from body_guard.core.report import Report
-    from body_guard.core.rule import Rule
 
-__all__ = ["SpliceResult", "splice"]
+__all__ = ["splice"]
 
 _space: Final[Any] = re.compile(rb"[ \t\n\r]*").match
 #: A piece of a string. It is bounded, since re keeps a record of each turn of a repeated group.
@@ -46,20 +45,6 @@ _TYPES: Final = {
 }
 
 
-class SpliceResult(NamedTuple):
-    """What is left of a text, and what was found in it.
-
-    Attributes:
-        content: The text less the forbidden members; the same object when nothing was changed.
-        report: A finding for each forbidden member, and each that a rule only reports.
-        rejected: Whether the text as a whole may not leave.
-    """
-
-    content: bytes
-    report: Report
-    rejected: bool
-
-
 def splice(
     text: bytes,
     hits: tuple[bytes, bytes],
@@ -67,7 +52,7 @@ def splice(
     *,
     records: bool = False,
     walked: bool = False,
-) -> SpliceResult:
+) -> tuple[bytes, Report]:
     """Cut the forbidden members out of JSON text.
 
     Args:
@@ -80,120 +65,73 @@ def splice(
             reported.
 
     Returns:
-        The text less each forbidden member. With a member goes the comma before it, or, where no
-        member is left before it, the one after it, and what stands between the two.
+        The text less each forbidden member; the same object when nothing was changed. With a member
+        goes the comma before it, or, where no member is left before it, the one after it, and what
+        stands between the two. And the report.
     """
-    containers, members = hits
-    cutter = _Cutter(text, matcher, _Containers(text, containers, matcher, records), walked)
-    cutter.run(members)
-    return cutter.spliced()
+    rows, members = hits
+    containers = _Containers(text, rows, matcher, records)
+    gone: dict[int, int] = {}  # by container, how many of its members are cut
+    listing, found = Listing(), 0
+    out, done = io.BytesIO(), 0  # the text up to `done` is written, or cut
+    for container, position, value, name, start, end in _members(members):
+        if name < done:
+            continue  # inside a member that was cut or replaced
+        locate = partial(containers.states, container, name)
+        rule = first_rule(matcher.rules_for_value(value), locate)
+        if rule is None or (walked and rule.action == "report"):
+            continue
+        put = (encode_scalar(rule.replacement) or b"") if rule.action == "replace" else b""
+        if put and put == text[start:end]:
+            continue
+        found += 1
+        if listing.takes(rule.action):
+            tokens, levels = containers.path(container, name, listing)
+            kind = _type_of(text, start, end)
+            listing.add(tokens, rule.name, rule.action, kind, rule.owner, levels=levels)
+        if rule.action == "report":
+            continue
+        if rule.action != "replace":
+            before = gone.get(container, 0)
+            gone[container] = before + 1
+            start, end = _with_comma(text, name, end, is_first=before == position)
+        out.write(memoryview(text)[done:start])
+        out.write(put)
+        done = end
+    report = listing.report(found, changed=done > 0)
+    if not done:
+        return text, report
+    out.write(memoryview(text)[done:])
+    return out.getvalue(), report
 
 
-class _Cutter:
-    """What becomes of the hits of one text, in their order."""
+def _with_comma(text: bytes, name: int, end: int, *, is_first: bool) -> tuple[int, int]:
+    """Return where a member begins and ends with the comma that goes with it."""
+    if not is_first:
+        return text.rfind(b",", 0, name), end
+    comma = _space(text, end).end()
+    return name, comma + 1 if text[comma] == _COMMA else end
 
-    __slots__ = (
-        "_changed",
-        "_containers",
-        "_done",
-        "_found",
-        "_gone",
-        "_listing",
-        "_matcher",
-        "_out",
-        "_rejected",
-        "_text",
-        "_walked",
-    )
 
-    def __init__(
-        self, text: bytes, matcher: Matcher, containers: _Containers, walked: bool
-    ) -> None:
-        self._text = text
-        self._matcher = matcher
-        self._containers = containers
-        self._walked = walked
-        self._gone: dict[int, int] = {}  # by container, how many of its members are cut
-        self._out = io.BytesIO()
-        self._done = 0  # the text up to here is written, or cut
-        self._listing = Listing()
-        self._found = 0
-        self._changed = False
-        self._rejected = False
-
-    def run(self, members: bytes) -> None:
-        text, behind = self._text, 0
-        for container, position, value, name, start, end in _members(members):
-            if name < behind:
-                continue  # inside a member that goes
-            rule = self._rule(container, value, name)
-            if rule is None:
-                continue
-            if rule.action == "report":
-                if not self._walked:
-                    self._mark(rule, container, name, start, end)
-            elif rule.action != "replace":
-                self._mark(rule, container, name, start, end)
-                self._remove(container, position, name, end)
-                behind = end
-            elif text[start:end] != (put := encode_scalar(rule.replacement)):
-                self._mark(rule, container, name, start, end)
-                self._put(start, put or b"", end)
-                behind = end
-
-    def spliced(self) -> SpliceResult:
-        report = self._listing.report(self._found, self._changed)
-        if not self._changed:
-            return SpliceResult(self._text, report, False)
-        self._out.write(memoryview(self._text)[self._done :])
-        return SpliceResult(self._out.getvalue(), report, self._rejected)
-
-    def _rule(self, container: int, value: int, name: int) -> Rule | None:
-        locate = partial(self._containers.states, container, name)
-        return first_rule(self._matcher.rules_for_value(value), locate)
-
-    def _mark(self, rule: Rule, container: int, name: int, start: int, end: int) -> None:
-        self._found += 1
-        self._rejected |= rule.action == "reject"
-        if self._listing.takes(rule.action):
-            tokens, levels = self._containers.path(container, name, self._listing)
-            kind = self._type(start, end)
-            self._listing.add(tokens, rule.name, rule.action, kind, rule.owner, levels=levels)
-
-    def _remove(self, container: int, position: int, name: int, end: int) -> None:
-        gone = self._gone.get(container, 0)
-        self._gone[container] = gone + 1
-        if gone < position:  # a member before it stays
-            self._put(self._text.rfind(b",", 0, name), b"", end)
-            return
-        comma = _space(self._text, end).end()
-        self._put(name, b"", comma + 1 if self._text[comma] == _COMMA else end)
-
-    def _put(self, start: int, put: bytes, end: int) -> None:
-        self._out.write(memoryview(self._text)[self._done : start])
-        self._out.write(put)
-        self._done = end
-        self._changed = True
-
-    def _type(self, start: int, end: int) -> str:
-        """Return the type that Python's json makes of a value, as the walk would report it."""
-        kind = _TYPES.get(self._text[start : start + 1])
-        if kind is None:
-            whole = self._text[start:end].lstrip(b"-").isdigit()
-            kind = "builtins.int" if whole else "builtins.float"
-        return kind
+def _type_of(text: bytes, start: int, end: int) -> str:
+    """Return the type that Python's json makes of a value, as the walk would report it."""
+    kind = _TYPES.get(text[start : start + 1])
+    if kind is None:
+        whole = text[start:end].lstrip(b"-").isdigit()
+        kind = "builtins.int" if whole else "builtins.float"
+    return kind
 
 
 class _Trail(NamedTuple):
-    """How to come to a container: the length of its path, in levels and characters."""
+    """The path to a container: its length, in levels and characters, and its first tokens."""
 
     levels: int
     length: int
-    first: tuple[str, ...]  # tokens, as many as a shortened path has
+    first: tuple[str, ...]  # as many as a shortened path has
 
 
 class _Containers:
-    """The containers around hits: rows of the row around each, and where in that it stands."""
+    """The containers around hits: the row of the one around each, and the offset or index in it."""
 
     __slots__ = ("_globs", "_records", "_rows", "_states", "_text", "_trails")
 
@@ -202,7 +140,7 @@ class _Containers:
         self._rows = memoryview(rows).cast("q")
         self._globs = matcher.globs
         self._records = records
-        # So far as they were asked for; what is around the outermost containers has row -1.
+        # By row, once asked for; what is around the outermost containers has row -1.
         self._states: dict[int, int] = {}
         self._trails = {-1: _Trail(0, 0, ())}
 
@@ -211,29 +149,27 @@ class _Containers:
         known, globs = self._states, self._globs
         for row in self._down_to(container, known):
             around = self._rows[2 * row]
-            known[row] = globs.step(known[around], self._token(row)) if around >= 0 else globs.start
+            known[row] = globs.step(known[around], self._key(row)) if around >= 0 else globs.start
         return known[container], globs.step(known[container], self._name(name))
 
     def path(self, container: int, name: int, listing: Listing) -> tuple[list[str], int]:
         """Return the tokens of the path to a member that are of use, and how many it has."""
         trails = self._trails
         for row in self._down_to(container, trails):
-            trails[row] = self._extended(trails[self._rows[2 * row]], row)
+            levels, length, first = trail = trails[self._rows[2 * row]]
+            # The index of a text is part of a path if there are several.
+            if self._records or self._rows[2 * row] >= 0:
+                token = escape_token(self._key(row))
+                first = (*first, token) if levels < MOST_TOKENS else first
+                trail = _Trail(levels + 1, length + 1 + len(token), first)
+            trails[row] = trail
         levels, length, first = trails[container]
         own = escape_token(self._name(name))
         most = listing.wants(levels + 1, length + 1 + len(own))
         if levels > len(first) and most > levels:
-            first = tuple(map(self._segment, self._down_to(container, {})))[-levels:]
+            keys = map(self._key, self._down_to(container, {}))
+            first = tuple(map(escape_token, keys))[-levels:]
         return [*first, own][:most], levels + 1
-
-    def _extended(self, around: _Trail, row: int) -> _Trail:
-        # Where the body stands is part of a path if there are several.
-        if self._rows[2 * row] < 0 and not self._records:
-            return around
-        levels, length, first = around
-        token = self._segment(row)
-        first = (*first, token) if levels < MOST_TOKENS else first
-        return _Trail(levels + 1, length + 1 + len(token), first)
 
     def _down_to(self, container: int, known: dict[int, Any]) -> Iterator[int]:
         """Yield the rows on the way from one that is known to a container, which is the last."""
@@ -243,10 +179,7 @@ class _Containers:
             container = self._rows[2 * container]
         return reversed(rows)
 
-    def _segment(self, row: int) -> str:
-        return escape_token(self._token(row))
-
-    def _token(self, row: int) -> str:
+    def _key(self, row: int) -> str:
         token = self._rows[2 * row + 1]
         return str(token) if token >= 0 else self._name(~token)
 

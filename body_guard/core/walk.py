@@ -216,18 +216,16 @@ class WalkResult:
         value: What is left: the very object that came in, unless something was changed, or a
             container of a foreign class was replaced by what it holds or said.
         report: What was found.
-        rejected: Whether the body as a whole may not leave.
         size: A lower bound of the encoded bytes, a shared container counted at each place.
         depth: Levels of containers.
     """
 
-    __slots__ = ("_root", "depth", "rejected", "report", "size", "value")
+    __slots__ = ("_root", "depth", "report", "size", "value")
 
     def __init__(self, root: _Node, changed: bool, rejected: bool) -> None:
         self._root = root
         value = root.value
         self.value: object = value[0] if isinstance(value, list) else None
-        self.rejected = rejected
         self.size = root.size - 2
         self.depth = root.depth - 1
         self.report = _make_report(root, changed, rejected)

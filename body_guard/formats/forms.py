@@ -15,7 +15,6 @@ from body_guard.core.listing import Listing
 from body_guard.core.matcher import first_rule
 from body_guard.core.pointer import escape_token
 from body_guard.core.report import Report, not_judged
-from body_guard.core.splice import SpliceResult
 from body_guard.formats.compression import split_codings
 from body_guard.formats.content_type import is_text, parameter
 
@@ -38,7 +37,7 @@ _FOLD: Final = re.compile(rb"\r\n(?=[ \t])")
 _LENGTH: Final = re.compile(rb"^(content-length[ \t]*:[ \t]*)[0-9]+", _LINE)
 
 
-def sanitize_form(content: bytes, matcher: Matcher) -> SpliceResult:
+def sanitize_form(content: bytes, matcher: Matcher) -> tuple[bytes, Report]:
     """Cut pairs with a forbidden key out of an ``application/x-www-form-urlencoded`` body.
 
     Args:
@@ -72,7 +71,7 @@ def sanitize_form(content: bytes, matcher: Matcher) -> SpliceResult:
         else:
             found.add(keys, depth, rule)
     report = found.report()
-    return SpliceResult(b"&".join(kept) if report.changed else content, report, found.rejected)
+    return b"&".join(kept) if report.changed else content, report
 
 
 def sanitize_multipart(
@@ -80,7 +79,7 @@ def sanitize_multipart(
     content_type: str,
     matcher: Matcher,
     sanitize: Callable[[bytes, str, str], tuple[bytes, Report]],
-) -> SpliceResult | None:
+) -> tuple[bytes, Report] | None:
     """Cut what may not leave out of a multipart body.
 
     Args:
@@ -133,8 +132,7 @@ def sanitize_multipart(
             found.adopt(escape_token(name), told)
         kept.append(piece)
     report = found.report()
-    body = delimiter.join(kept) if report.changed else content
-    return SpliceResult(body, report, found.rejected)
+    return delimiter.join(kept) if report.changed else content, report
 
 
 def _find_rule(keys: list[str], matcher: Matcher, found: _Found) -> tuple[Rule | None, int]:
@@ -174,7 +172,6 @@ class _Found:
     """The forbidden pairs or parts of one body."""
 
     def __init__(self) -> None:
-        self.rejected = False
         self._places = 0
         self._changed = False
         self._why_not_judged = ""
@@ -182,7 +179,6 @@ class _Found:
 
     def add(self, keys: list[str], depth: int, rule: Rule) -> None:
         self._places += 1
-        self.rejected |= rule.action == "reject"
         self._changed |= rule.action != "report"
         if self._listing.takes(rule.action):
             tokens = [escape_token(key) for key in keys[: self._listing.wants(depth)][:depth]]

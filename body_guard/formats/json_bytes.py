@@ -74,11 +74,9 @@ class JSONBytes:
             return content, oversize
         if isinstance(found, int):
             return content, self._judge_unreadable(kind, found)
-        spliced = splice(text, found, matcher, records=records, walked=walked)
-        report = check_allowed(spliced.report)
-        if not report.changed:
+        clean, report = splice(text, found, matcher, records=records, walked=walked)
+        if not check_allowed(report).changed:
             return content, report
-        clean = spliced.content
         return (clean if in_utf8 else encoding.from_utf8(clean)), report
 
     def _may_contain_key(self, text: bytes) -> bool:

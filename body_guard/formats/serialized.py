@@ -89,8 +89,8 @@ class Serialized:
         if media.why and media.kind not in self._look_into:
             return content, not_judged(media.why)
         if media.kind == "form":
-            form = sanitize_form(content, self._matcher)
-            return form.content, check_allowed(form.report)
+            clean, report = sanitize_form(content, self._matcher)
+            return clean, check_allowed(report)
         if media.kind == "multipart":
             room = room or _Room(self._limits.max_bytes)
             return self._sanitize_multipart(content, content_type or "", room)
@@ -107,11 +107,12 @@ class Serialized:
             return content, not_judged("parts nested too deeply")
         room.levels -= 1
         sanitize = partial(self.sanitize, room=room)
-        spliced = sanitize_multipart(content, content_type, self._matcher, sanitize)
+        sanitized = sanitize_multipart(content, content_type, self._matcher, sanitize)
         room.levels += 1
-        if spliced is None:
+        if sanitized is None:
             return content, not_judged("multipart")
-        return spliced.content, check_allowed(spliced.report)
+        clean, report = sanitized
+        return clean, check_allowed(report)
 
     def _sanitize_compressed(
         self, content: bytes, content_type: str | None, codings: tuple[str, ...], room: _Room

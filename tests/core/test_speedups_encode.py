@@ -60,7 +60,8 @@ def plain(value: Any, policy: Policy | None = None, style: Style = HTTPX) -> Any
         )
     except BodyLimitError:
         return None
-    if walked.rejected or walked.depth > DEEPEST or walked.size > policy.max_bytes:
+    rejected = any(finding.action == "reject" for finding in walked.report.findings)
+    if rejected or walked.depth > DEEPEST or walked.size > policy.max_bytes:
         return None
     dumps = json.JSONEncoder(
         ensure_ascii=style.ensure_ascii, separators=style[1:], allow_nan=False
