@@ -54,9 +54,11 @@ class Guard:
         self.library = library
         self.policy = default_policy() if policy is None else check_policy(policy)
 
-    def at(self, host: str) -> Guard:
-        """Return the guard for what goes to a host, known before there is a request."""
-        policy = self.policy.for_host(host)
+    def at(self, locate: Callable[[], str]) -> Guard:
+        """Return the guard for the host that a body without a request goes to."""
+        if not self.policy.hosts:
+            return self
+        policy = self.policy.for_host(locate())
         return self if policy is self.policy else Guard(self.library, policy)
 
     def policy_for(self, extensions: Any, host: Any = "") -> Policy:

@@ -1,8 +1,8 @@
 """The net for bytes: every httpx client of litellm, watched by its public request event hooks.
 
 An event hook sees a request after auth, at every hop, and leaves the client's class, transport,
-proxy mounts and finalizers as they are. It cannot prevent a crash: it is what stands behind the
-places where bodies are made.
+proxy mounts and finalizers as they are. It cannot prevent a crash; it comes after the guards where
+bodies are made.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class ClientNet:
                 self._watched.add(client)
 
     def adopt(self, session: Any) -> None:
-        """Guard a client that the user gave litellm, in place; a guarded one keeps its policy.
+        """Guard a client that the user gave litellm, in place, and watch it.
 
-        So does one that the user has guarded since. The net's policy comes on top of that, and has
-        a report of its own.
+        One that the user has guarded, now or since, keeps its policy, and has a second report by
+        the net's.
         """
         if not issubclass(type(session), (httpx.Client, httpx.AsyncClient)):
             return
@@ -77,13 +77,13 @@ class ClientNet:
         with self._lock:
             for name in ("client_session", "aclient_session"):
                 self.adopt(vars(litellm).get(name))
-            for session in list(self._adopted):  # with the policy of now
+            for session in list(self._adopted):  # with the current policy
                 self.adopt(session)
             for holder in _made_already(litellm):
                 self.watch(holder)
 
     def stop(self) -> None:
-        """Leave every client as it was found."""
+        """Restore every client as it was found."""
         with self._lock:
             for client in list(self._watched):
                 for hook in (self._judge, self._judge_async):

@@ -1,8 +1,8 @@
-"""Deep copies that litellm's providers make of their arguments, before any other door.
+"""Deep copies that litellm's providers make of their arguments, before any other guard.
 
 ``copy.deepcopy`` refuses a lock, a generator or an open file, so a call that carries one crashes
-before its body is made. Here such a value stays in the copy as it is: the door where the body is
-made takes it out, and tells of it, with the host.
+before its body is made. Here such a value stays in the copy as it is: the guard where the body is
+made takes it out and reports it, with the host.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from body_guard.core.errors import BodyLimitError
 from body_guard.core.report import Finding, Report
 from body_guard.http.auditing import add_note
-from body_guard.integrations._litellm_hosts import host_of_frame
+from body_guard.integrations._litellm_bodies import host_of_frame
 from body_guard.integrations.values import prepare_value
 from body_guard.patches.patch import Hook, Patch
 
@@ -41,16 +41,12 @@ _CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 
 
 class CopyPatch(Patch):
-    """The patch of ``copy.deepcopy``, and of what ``from copy import deepcopy`` left in modules.
-
-    Args:
-        current: Gives the guard, or None when there is none.
-    """
+    """The patch of ``copy.deepcopy``, and of what ``from copy import deepcopy`` left in modules."""
 
     __slots__ = ()
 
     def __init__(self, current: Current) -> None:
-        sees = "nothing yet: it keeps what cannot be copied for the doors behind it"
+        sees = "nothing yet: it keeps what cannot be copied for later guards"
         super().__init__(Hook("copy", "deepcopy", _deepcopy, sees), current)
 
     def apply(self) -> None:
@@ -59,7 +55,7 @@ class CopyPatch(Patch):
         _rename(self._original, self._ours)
 
     def restore(self) -> None:
-        """Return the original back to each of them."""
+        """Restore the original in each of them."""
         original, ours = self._original, self._ours
         super().restore()
         if not self.applied:
@@ -75,7 +71,7 @@ def _rename(old: object, new: object) -> None:
 
 
 def _deepcopy(original: Callable[..., Any], current: Current) -> Callable[..., Any]:
-    """Guard ``copy.deepcopy`` for callers in `_COPIERS`; of all others, get out of the way."""
+    """Guard ``copy.deepcopy`` for callers in `_COPIERS`; pass all others through."""
     caller = sys._getframe
 
     @wraps(original)
@@ -105,10 +101,7 @@ def _deepcopy(original: Callable[..., Any], current: Current) -> Callable[..., A
 
 
 def _uncopyable(copy: Callable[[Any], Any], value: object) -> Iterable[object]:
-    """Return what refuses to be copied, in the containers of a value and in theirs.
-
-    What can be copied is copied, so that litellm changes nothing that is the caller's.
-    """
+    """Return what refuses to be copied, in the containers of a value and in theirs."""
     found: list[object] = []
     seen: set[int] = set()
     ahead: list[Any] = [value]

@@ -2,7 +2,7 @@
 
 Neither an encoder nor an HTTP client of Python's sees them. The engine takes the arguments of a
 call when it sets it up, and shows the body to litellm's callbacks before it signs and sends it, as
-a dict of its own: what is changed in that dict is what it sends. Three doors stand there:
+a dict of its own: what is changed in that dict is what it sends. It is guarded in three places:
 
 * the arguments, less what the engine cannot take; also what it sends and never shows (Reducto's);
 * its own step that calls the callbacks: the body after all of them; the caller gets our error;
@@ -28,26 +28,22 @@ from body_guard.core.errors import BodyGuardError
 from body_guard.http import reporting
 from body_guard.http.auditing import ENCODING_ERRORS
 from body_guard.http.request_guard import Guard
-from body_guard.integrations._litellm_hosts import host_of_url
-from body_guard.integrations._parts import policy_for
+from body_guard.integrations._litellm_bodies import guard_for, host_of_url
 from body_guard.integrations.values import prepare_value
 from body_guard.patches.locks import Lock
-from body_guard.patches.patch import Door, Hook
+from body_guard.patches.patch import Door
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import FrameType
 
     from body_guard.integrations.values import Locate
-    from body_guard.patches.patch import Current
+    from body_guard.patches.patch import Current, Wrap
 
-__all__ = ["LastCallback", "bridge", "hooks", "routes", "spoken"]
+__all__ = ["BRIDGE", "LastCallback", "has_engine", "routes", "rows", "sanitize_parameters"]
 
-#: Locate the engine calls Python: since litellm 1.109, and before.
-_BRIDGES: Final = (
-    "litellm.rust_bridge.host.callbacks_legacy_python",
-    "litellm.rust_bridge.callbacks_legacy_python",
-)
+#: The module by which the engine calls Python.
+BRIDGE: Final = "litellm.rust_bridge.host.callbacks_legacy_python"
 _LOGGING: Final = "litellm.litellm_core_utils.litellm_logging"
 
 #: The provider whose body the engine shows to nobody: it shows the document that it uploads first.
@@ -60,30 +56,28 @@ _POSITIONAL: Final = ("model", "document")
 _beneath: Final[ContextVar[bool]] = ContextVar("body_guard_beneath", default=False)
 
 
-def bridge() -> str:
-    """Return the module by which the engine calls Python; ``""`` where a release has no engine."""
-    for name in _BRIDGES:
-        try:
-            if find_spec(name) is not None:
-                return name
-        except ModuleNotFoundError:  # of the package that it would be in
-            continue
-    return ""
+def has_engine() -> bool:
+    """Check whether this release of litellm has the engine."""
+    try:
+        return find_spec(BRIDGE) is not None
+    except ModuleNotFoundError:  # of the package that it would be in
+        return False
 
 
-def hooks() -> tuple[Hook, Hook]:
-    """Return the engine's steps that are replaced."""
-    where = bridge() or _BRIDGES[0]
+def rows() -> tuple[tuple[str, tuple[str, ...], Wrap, str], ...]:
+    """Return the engine's steps that are replaced: owner, names, wrap, and what is seen there."""
+    arguments = "arguments of the Rust engine's calls, as objects"
+    bodies = "bodies of the Rust engine, after all callbacks"
     return (
-        Hook(where, "setup", _setup, "arguments of the Rust engine's calls, as objects"),
-        Hook(where, "pre_call", _pre_call, "bodies of the Rust engine, after all callbacks"),
+        (BRIDGE, ("setup",), _guard_setup, arguments),
+        (BRIDGE, ("pre_call",), _guard_pre_call, bodies),
     )
 
 
 # --- arguments ------------------------------------------------------------------------------------
 
 
-def _setup(original: Any, current: Current) -> Any:
+def _guard_setup(original: Any, current: Current) -> Any:
     signature = inspect.signature(original)
 
     @wraps(original)
@@ -93,30 +87,28 @@ def _setup(original: Any, current: Current) -> Any:
         guard = current()
         if guard is None:
             return call
-        told = signature.bind(*args, **options).arguments
-        changed = _changed(guard, told["call_type"], told["args"], call.kwargs)
+        given = signature.bind(*args, **options).arguments
+        changed = _sanitize_arguments(guard, given["call_type"], given["args"], call.kwargs)
         return replace(call, kwargs={**call.kwargs, **changed}) if changed else call
 
     return setup
 
 
-def _changed(
+def _sanitize_arguments(
     guard: Guard, call_type: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return those arguments that become a part of a body and may not leave as they are."""
     __tracebackhide__ = True
     given = {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
     locate = partial(host_of_url, given.get("api_base"))
-    if guard.policy.hosts:
-        guard = guard.at(locate())
+    guard = guard.at(locate)
     last = _HIDING in (given.get("custom_llm_provider"), str(given.get("model")).partition("/")[0])
     changed = {}
     for name, value in given.items():
         if issubclass(type(value), (dict, list)) and not _is_litellms(name, call_type):
-            whole = name == "extra_body"
-            cleaned = judged(guard, value, locate, whole=whole, last=last)
-            if cleaned is not value:
-                changed[name] = cleaned
+            sanitized = _sanitize(guard, value, locate, is_whole=name == "extra_body", last=last)
+            if sanitized is not value:
+                changed[name] = sanitized
     return changed
 
 
@@ -127,8 +119,8 @@ def _is_litellms(name: str, call_type: str) -> bool:
     return name in litellm.types.utils.all_litellm_params
 
 
-def judged(
-    guard: Guard, value: object, locate: Locate, *, whole: bool = False, last: bool = False
+def _sanitize(
+    guard: Guard, value: object, locate: Locate, *, is_whole: bool = False, last: bool
 ) -> object:
     """Return an argument of the engine's less what may not leave and what it cannot take.
 
@@ -136,21 +128,18 @@ def judged(
         guard: Judges it.
         value: Is not changed.
         locate: Returns the host that it goes to.
-        whole: Whether its members will be those of the body, so that rules for a place hold.
-        last: Whether no other door will see the body.
-
-    Raises:
-        BodyError: It may not leave.
-        GuardError: The guard failed.
+        is_whole: Whether its members will be those of the body, so that rules for a place hold.
+        last: Whether no other guard will see the body.
     """
     __tracebackhide__ = True
-    policy = replace(guard.policy, schema=None) if whole else policy_for(guard.policy, value)
-    if policy != guard.policy:
-        guard = Guard(guard.library, policy)
+    if not is_whole:
+        guard = guard_for(guard, value)
+    elif guard.policy.schema is not None:
+        guard = Guard(guard.library, replace(guard.policy, schema=None))
     return prepare_value(guard, value, locate, last=last)
 
 
-def spoken(guard: Guard, value: Any, locate: Locate) -> Any:
+def sanitize_parameters(guard: Guard, value: Any, locate: Locate) -> Any:
     """Return the parameters of a transcription as the engine can take them.
 
     It makes the body of a few that it knows by name, so that no other member can leave.
@@ -159,14 +148,14 @@ def spoken(guard: Guard, value: Any, locate: Locate) -> Any:
     try:
         encode(value)
     except ENCODING_ERRORS:
-        return judged(guard, value, locate, last=True)
+        return _sanitize(guard, value, locate, last=True)
     return value
 
 
 # --- bodies ---------------------------------------------------------------------------------------
 
 
-def _pre_call(original: Any, current: Current) -> Any:
+def _guard_pre_call(original: Any, current: Current) -> Any:
     signature = inspect.signature(original)
 
     @wraps(original)
@@ -187,27 +176,23 @@ def _pre_call(original: Any, current: Current) -> Any:
 def _judge(guard: Guard, shown: Mapping[str, Any]) -> None:
     """Take out of the engine's body what may not leave: in the dict itself, of which it is sent.
 
-    What stands in that dict can be the caller's, and is replaced where it is dirty.
+    The values in that dict can be the caller's, and are replaced where they are dirty.
     """
     __tracebackhide__ = True
     host = host_of_url(shown.get("api_base"))
     body: Any = shown.get("complete_input_dict")
-    looked = guard.prepare(body, None, host)
-    if looked is None:  # to be sent unguarded
+    prepared = guard.prepare(body, None, host)
+    if prepared is None:  # to be sent unguarded
         return
-    cleaned, report = looked
-    if cleaned is not body:
+    sanitized, report = prepared
+    if sanitized is not body:
         body.clear()
-        body.update(cleaned)
+        body.update(sanitized)
     reporting.deliver(report, guard.policy_for(None, host), host)
 
 
 class LastCallback(CustomLogger):  # type: ignore[misc]  # litellm is Any to mypy
-    """Judges the engine's bodies where litellm shows them, behind all other callbacks.
-
-    Args:
-        current: Gives the guard, or None when there is none.
-    """
+    """Judges the engine's bodies where litellm shows them, behind all other callbacks."""
 
     def __init__(self, current: Current) -> None:
         super().__init__()
@@ -231,7 +216,7 @@ class LastCallback(CustomLogger):  # type: ignore[misc]  # litellm is Any to myp
             self._joined.clear()
 
     def door(self) -> Door:
-        """Say whether it is among litellm's callbacks."""
+        """Return whether it is among litellm's callbacks."""
         name = "litellm.input_callback"
         if self._current() is None:
             return Door(name, False, "not installed")
@@ -240,7 +225,7 @@ class LastCallback(CustomLogger):  # type: ignore[misc]  # litellm is Any to myp
         return Door(name, False, "assigned anew, by somebody else: install again")
 
     def log_pre_api_call(self, model: Any, messages: Any, kwargs: Any) -> None:  # noqa: ARG002
-        """Judge a body that the engine is about to send; do nothing with those of Python's."""
+        """Judge a body that the engine is about to send; ignore those of Python's."""
         __tracebackhide__ = True
         self._stay_last()
         guard = self._current()
@@ -267,10 +252,7 @@ class LastCallback(CustomLogger):  # type: ignore[misc]  # litellm is Any to myp
 
 
 def _is_called_by_engine(frame: FrameType | None) -> bool:
-    """Check whether the function of litellm's that had its callbacks called is the engine's.
-
-    Wrappers of others may stand between the two.
-    """
+    """Check whether the engine called litellm's callbacks, also through wrappers of others."""
     while frame is not None:
         name = str(frame.f_globals.get("__name__"))
         if name.startswith("litellm.") and name != _LOGGING:
@@ -283,11 +265,7 @@ def _is_called_by_engine(frame: FrameType | None) -> bool:
 
 
 def routes(doors: Iterable[Door]) -> tuple[Door, ...]:
-    """Return a door for each route that the engine has in this process.
-
-    Args:
-        doors: All others; those that stand on a route say whether it is guarded.
-    """
+    """Return a door for each route of the engine; the other doors say whether it is guarded."""
     catalog: Any = sys.modules.get("litellm.rust_bridge.catalog")
     configuration: Any = sys.modules.get("litellm.rust_bridge.configuration")
     if catalog is None or configuration is None:
@@ -295,8 +273,6 @@ def routes(doors: Iterable[Door]) -> tuple[Door, ...]:
     hooked = {door.name.rpartition(".")[2] for door in doors if door.hooked}
     found = {}
     for rule in catalog.RULES:
-        if not hasattr(rule, "route"):  # in litellm 1.106, the engine's logger
-            continue
         if configuration.decision(rule.rollout) is not configuration.Decision.PYTHON:
             name = f"Rust: {rule.route.value}"
             if rule.providers:

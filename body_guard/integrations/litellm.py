@@ -1,7 +1,7 @@
-"""litellm, guarded where it makes its bodies, and behind that on every httpx client it has.
+"""litellm, guarded where it makes its bodies, and then on every httpx client it has.
 
 ``litellm.client_session = GuardedClient()`` sees the bytes of the OpenAI SDK's traffic alone, and
-prevents no crash: litellm and the SDK serialize before httpx is reached. `install` stands where the
+prevents no crash: litellm and the SDK serialize before httpx is reached. `install` guards where the
 body is still an object:
 
 * its ``json.dumps``, in the modules that make bodies, before SigV4 signs, and ``copy.deepcopy``;
@@ -10,12 +10,10 @@ body is still an object:
 * the Rust engine's steps before and after it makes a body;
 * and, for bytes, the request event hooks of every httpx client it makes or has.
 
-Of two ways to its ``json.dumps`` this takes one dispatching function in the json module, that looks
-at its caller, and not a ``json`` of our own in each of some 140 modules. It is one name, put and
-taken back in one step, from whatever thread; it also sees a function's own ``import json`` (the
-batches of Bedrock sign such a body), a module that is being imported at this moment, and one that
-comes later, with no import hook. The price is paid by everybody: about 0.3 us per call of
-``json.dumps`` anywhere in the process.
+Its ``json.dumps`` is replaced in the json module, by a function that looks at its caller, and not
+in each of some 140 modules. That is one name, replaced and restored in one step from any thread. It
+also covers a function's own ``import json`` (the batches of Bedrock sign such a body) and modules
+that are imported later. It costs about 0.3 us per call of ``json.dumps`` anywhere in the process.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ __all__ = ["Coverage", "Door", "coverage", "install", "uninstall"]
 
 
 class _Installation:
-    """What is installed in this process: the guard of now, and the patches that ask for it."""
+    """What is installed in this process: the current guard, and the patches that ask for it."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -54,15 +52,15 @@ class _Installation:
             from body_guard.integrations._litellm_clients import ClientNet
             from body_guard.integrations._litellm_copies import CopyPatch
             from body_guard.integrations._litellm_hooks import hooks
-            from body_guard.integrations._litellm_rust import LastCallback, bridge
+            from body_guard.integrations._litellm_rust import LastCallback, has_engine
 
             self.net = ClientNet(self.current)
-            self.callback = LastCallback(self.current) if bridge() else None
+            self.callback = LastCallback(self.current) if has_engine() else None
             patches = (Patch(hook, self.current) for hook in hooks(self.net))
             self.patches = (*patches, CopyPatch(self.current))
 
     def doors(self) -> tuple[Door, ...]:
-        """Return every door, and behind those the routes of the Rust engine."""
+        """Return every door, and then the routes of the Rust engine."""
         doors = tuple(patch.door() for patch in self.patches)
         if self.callback is None:
             return doors
@@ -79,10 +77,10 @@ def install(policy: Policy | None = None) -> None:
     """Guard litellm in this process, from now on and until `uninstall`.
 
     It can be called at any time, from any thread: before or after the first call, another
-    library's patches, or litellm's own lazy imports. Again with the same policy it does nothing
-    but guard what is new (a ``client_session`` set since); with another policy, that one counts.
-    A session or an SDK's client that has a guard of its own keeps it, and this policy comes on top:
-    where the two differ, a request has more than one report.
+    library's patches, or litellm's own lazy imports. Again with the same policy it guards what is
+    new (a ``client_session`` set since); another policy replaces the first. A session or an SDK's
+    client that has a guard of its own keeps it, and this policy is applied too: where the two
+    differ, a request has more than one report.
 
     Args:
         policy: What must not leave; the default policy when None.
@@ -112,7 +110,7 @@ def install(policy: Policy | None = None) -> None:
 
 
 def uninstall() -> None:
-    """Restore every name of litellm, the OpenAI SDK and json, and leave their clients alone."""
+    """Restore every name of litellm, the OpenAI SDK and json, and their clients."""
     with _installation.lock:
         _installation.guard = None
         for patch in reversed(_installation.patches):
@@ -124,11 +122,7 @@ def uninstall() -> None:
 
 
 def coverage() -> Coverage:
-    """Say where the guard stands, and what goes past it.
-
-    Returns:
-        A `Coverage`; nothing is imported or changed to find it out.
-    """
+    """Return which places of litellm are guarded; nothing is imported or changed to find it out."""
     with _installation.lock:
         doors = _installation.doors()
     return Coverage(
@@ -141,7 +135,7 @@ def _warnings(doors: tuple[Door, ...]) -> Iterator[str]:
         if door.name.startswith("Rust: ") and not door.hooked:
             route = door.name.removeprefix("Rust: ")
             yield f"litellm's Rust engine sends {route} past Python's clients: {door.why}."
-    for present, sentence in _PAST_US:
+    for present, sentence in _NOT_COVERED:
         if present():
             yield sentence
 
@@ -154,8 +148,8 @@ def _installed(distribution: str) -> bool:
     return True
 
 
-#: What is not sent over httpx: whether it can happen in this process, and what to say of it.
-_PAST_US: Final[tuple[tuple[Callable[[], bool], str], ...]] = (
+#: What is not sent over httpx: whether it can happen in this process, and the warning.
+_NOT_COVERED: Final[tuple[tuple[Callable[[], bool], str], ...]] = (
     (
         lambda: _installed("boto3"),
         "boto3 sends SageMaker embeddings, Bedrock batches and files itself; a body is guarded "

@@ -179,8 +179,7 @@ def _start(guard: Guard, client: Any, options: Any, found: list[Report] | None =
     def locate() -> str:
         return destination(guard.library, client.base_url, (), {"url": options.url})
 
-    there = guard.at(locate()) if guard.policy.hosts else guard
-    return Handover(there, locate, found or [], _values(options))
+    return Handover(guard.at(locate), locate, found or [], _values(options))
 
 
 @contextmanager

@@ -233,12 +233,12 @@ def test_a_distribution_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -
 def test_what_goes_past_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each warning of coverage() is a row, and where there is none, neither is the table."""
     monkeypatch.setattr(
-        integration, "_PAST_US", ((lambda: True, "One [red]way[/red]."), (lambda: False, "No."))
+        integration, "_NOT_COVERED", ((lambda: True, "One [red]way[/red]."), (lambda: False, "No."))
     )
     shown = rows(run())
     assert ["One [red]way[/red]."] in shown
     assert ["No."] not in shown
-    monkeypatch.setattr(integration, "_PAST_US", ())
+    monkeypatch.setattr(integration, "_NOT_COVERED", ())
     assert "what goes past every door" not in run().stdout
 
 

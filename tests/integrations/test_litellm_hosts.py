@@ -16,7 +16,7 @@ from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, HTTPHandler
 import body_guard
 from body_guard import Policy, Rule
 from body_guard.integrations import litellm as integration
-from body_guard.integrations._litellm_hosts import host_of_frame, host_of_url
+from body_guard.integrations._litellm_bodies import host_of_frame, host_of_url
 
 from llm_calls import FORMS, PLACES, Call, Live, call_named
 from llm_fixtures import *  # noqa: F403 - pytest finds fixtures by name in the module

@@ -6,15 +6,19 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 import body_guard.integrations.litellm
 from body_guard import Policy, presets
 from body_guard.builtin_rules.preset_tables import PRESETS
+from body_guard.http.request_guard import Guard
 
 pytest.importorskip("litellm", exc_type=ImportError)
 
 from litellm.llms.bedrock.base_aws_llm import BaseAWSLLM
+
+from body_guard.integrations._litellm_bodies import guard_for
 
 
 @pytest.fixture(autouse=True)
@@ -78,9 +82,7 @@ def test_a_whole_body_is_compared_with_the_schema() -> None:
 
 def test_a_policy_without_places_is_the_same_for_parts() -> None:
     """The default: nothing is made anew for a part."""
-    from body_guard.integrations._parts import policy_for
-
-    policy = Policy()
-    assert policy_for(policy, {}) is policy
-    assert policy_for(policy, {"model": "m"}) is policy
-    assert policy_for(policy, []) is policy
+    guard = Guard(httpx)
+    assert guard_for(guard, {}) is guard
+    assert guard_for(guard, {"model": "m"}) is guard
+    assert guard_for(guard, []) is guard

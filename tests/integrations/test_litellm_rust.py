@@ -612,7 +612,7 @@ def test_a_route_that_we_do_not_know_is_not_called_guarded(
     from litellm.rust_bridge import catalog
 
     rule = catalog.RouteRule(catalog.Route.EMBEDDINGS, catalog.Rollout.RUST_REQUIRED)
-    monkeypatch.setattr(catalog, "RULES", (rule, object(), *catalog.RULES))
+    monkeypatch.setattr(catalog, "RULES", (rule, *catalog.RULES))
     assert not route("embeddings").hooked
     assert any("embeddings" in warning for warning in integration.coverage().warnings)
 
@@ -623,7 +623,7 @@ def test_a_release_without_the_engines_steps(name: str, monkeypatch: pytest.Monk
     from body_guard.integrations import _litellm_rust
 
     monkeypatch.setattr(integration, "_installation", integration._Installation())
-    monkeypatch.delattr(f"{_litellm_rust.bridge()}.{name}")
+    monkeypatch.delattr(f"{_litellm_rust.BRIDGE}.{name}")
     integration.install()
     assert route("ocr").hooked is (name == "pre_call")
     integration.uninstall()
@@ -635,7 +635,7 @@ def test_beneath_later_patches_ours_pass_through(
     """Uninstalled, the engine is as it was."""
     from body_guard.integrations import _litellm_rust
 
-    module = importlib.import_module(_litellm_rust.bridge())
+    module = importlib.import_module(_litellm_rust.BRIDGE)
     for name in ("setup", "pre_call"):
         ours = getattr(module, name)
         monkeypatch.setattr(module, name, partial(ours))
@@ -647,16 +647,17 @@ def test_beneath_later_patches_ours_pass_through(
     integration.uninstall()
 
 
-def test_a_release_without_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("module", ["litellm.no_package.x", "litellm.no_module"])
+def test_a_release_without_the_engine(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is hooked, nothing joins the callbacks, and coverage() has no word of it."""
     from body_guard.integrations import _litellm_rust
 
     monkeypatch.setattr(integration, "_installation", integration._Installation())
-    monkeypatch.setattr(_litellm_rust, "_BRIDGES", ("litellm.no_package.x", "litellm.no_module"))
+    monkeypatch.setattr(_litellm_rust, "BRIDGE", module)
     integration.install()
     assert ours() == []
     doors = {door.name: door for door in integration.coverage().doors}
-    assert doors["litellm.no_package.x.setup"].absent
+    assert doors[f"{module}.setup"].absent
     assert "litellm.input_callback" not in doors
     assert routes() == []
     integration.uninstall()
