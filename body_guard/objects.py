@@ -55,8 +55,8 @@ class Objects:
             rules, report = self._checks.check_value(walked.value)
             if rules:
                 changed = self._walk(walked.value, Matcher(rules))
-                changed.report = drop_replacements(changed.report)
-                walked = walked.then(changed)
+                changed.report = walked.report + drop_replacements(changed.report)
+                walked = changed
             walked.report += report
             check_allowed(walked.report)
         return walked

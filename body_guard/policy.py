@@ -122,7 +122,7 @@ class Policy:
             value = getattr(self, field)
             if type(value) is not int or value < least:
                 raise PolicyError(f"{field} takes a number of bytes from {least}, not {value!r}.")
-        object.__setattr__(self, "look_into", read_strings("look_into", self, "look_into"))
+        object.__setattr__(self, "look_into", read_strings("look_into", self.look_into))
         for kind in self.look_into:
             _one_of("look_into", kind, get_args(LookInto))
         if self.schema is not None:

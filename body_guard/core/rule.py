@@ -13,21 +13,12 @@ __all__ = ["RESERVED", "Action", "Rule", "read_strings"]
 
 Action = Literal["remove", "replace", "reject", "report"]
 
-#: Names of the findings that no rule of a policy makes (DESIGN section 2, and the limits).
+#: Names of the findings that no rule of a policy makes.
 RESERVED: Final = frozenset(
-    {
-        "bad-key",
-        "cycle",
-        "depth",
-        "digits",
-        "duplicate",
-        "malformed",
-        "non-finite",
-        "size",
-        "stringified",
-        "surrogate",
-        "unserializable",
-    }
+    (
+        *("bad-key", "cycle", "depth", "digits", "duplicate", "malformed", "non-finite"),
+        *("size", "stringified", "surrogate", "unserializable"),
+    )
 )
 
 #: Types that JSON is made of: a rule against one of these would empty every body.
@@ -85,103 +76,101 @@ class Rule:
             raise PolicyError(f"A rule needs a name, a non-empty string; got {self.name!r}.")
         if self.name in RESERVED:
             raise PolicyError(f"{self.name!r} is the name of a built-in finding; choose another.")
-        for field in ("keys", "prefixes", "types"):
-            object.__setattr__(
-                self, field, read_strings(f"Rule {self.name!r}: {field}", self, field)
-            )
-        if not (self.keys or self.prefixes or self.types):
-            raise PolicyError(f"Rule {self.name!r} matches nothing: give keys, prefixes or types.")
-        if "" in self.prefixes:
-            raise PolicyError(f"Rule {self.name!r}: the prefix '' would match every member.")
-        for name in self.types:
-            if name in _JSON_TYPES or "." not in name:
-                raise PolicyError(
-                    f"Rule {self.name!r}: {name!r} cannot be a type rule; name a type by module "
-                    "and qualified name, such as 'opentelemetry.trace.span.Span'."
-                )
+        self._check_matchers()
         for field in ("owner", "evidence"):
             if type(getattr(self, field)) is not str:
-                raise PolicyError(f"Rule {self.name!r}: {field} takes a string.")
+                raise self._error(f"{field} takes a string.")
         if self.action not in get_args(Action):
-            raise PolicyError(
-                f"Rule {self.name!r}: action {self.action!r} is none of {get_args(Action)}."
-            )
-        self._check_places()
+            raise self._error(f"action {self.action!r} is none of {get_args(Action)}.")
+        self._check_scope()
         self._check_replacement()
 
-    def _check_places(self) -> None:
+    def _error(self, why: str) -> PolicyError:
+        return PolicyError(f"Rule {self.name!r}: {why}")
+
+    def _read_strings(self, field: str, example: str = "_sentry_span") -> tuple[str, ...]:
+        strings = read_strings(f"Rule {self.name!r}: {field}", getattr(self, field), example)
+        object.__setattr__(self, field, strings)
+        return strings
+
+    def _check_matchers(self) -> None:
+        given = [self._read_strings(field) for field in ("keys", "prefixes", "types")]
+        if not any(given):
+            raise PolicyError(f"Rule {self.name!r} matches nothing: give keys, prefixes or types.")
+        if "" in self.prefixes:
+            raise self._error("the prefix '' would match every member.")
+        for name in self.types:
+            if name in _JSON_TYPES or "." not in name:
+                raise self._error(
+                    f"{name!r} cannot be a type rule; name a type by module and qualified name, "
+                    "such as 'opentelemetry.trace.span.Span'."
+                )
+
+    def _check_scope(self) -> None:
         for field in ("scope", "exceptions"):
-            globs = read_strings(f"Rule {self.name!r}: {field}", self, field, "/metadata/**")
-            object.__setattr__(self, field, globs)
-            for glob in globs:
+            for glob in self._read_strings(field, "/metadata/**"):
                 try:
                     segments = parse_glob(glob)
                 except ValueError as error:
-                    raise PolicyError(f"Rule {self.name!r}: {field} {glob!r} {error}.") from None
+                    raise self._error(f"{field} {glob!r} {error}.") from None
                 if field == "exceptions" and segments == ANYWHERE:
-                    raise PolicyError(f"Rule {self.name!r}: exceptions {glob!r} excepts all.")
+                    raise self._error(f"exceptions {glob!r} excepts all.")
         if not self.scope:
             raise PolicyError(f"Rule {self.name!r} holds nowhere: scope is empty.")
         if type(self.protect) is not bool:
-            raise PolicyError(f"Rule {self.name!r}: protect takes True or False.")
+            raise self._error("protect takes True or False.")
 
     def _check_replacement(self) -> None:
         if self.replacement is _NOT_GIVEN:
             if self.action == "replace":
-                raise PolicyError(
-                    f"Rule {self.name!r}: action 'replace' needs a replacement; write "
+                raise self._error(
+                    "action 'replace' needs a replacement; write "
                     'replacement="...", or replacement=None for null.'
                 )
             object.__setattr__(self, "replacement", None)
         if self.action != "replace" and self.replacement is not None:
-            raise PolicyError(
-                f"Rule {self.name!r}: a replacement goes with action 'replace', "
-                f"not {self.action!r}."
-            )
+            raise self._error(f"a replacement goes with action 'replace', not {self.action!r}.")
         if encode_scalar(self.replacement) is None:
-            raise PolicyError(
-                f"Rule {self.name!r}: replacement takes a string, number, boolean or None that "
-                f"JSON can write, not {type(self.replacement).__name__}."
+            raise self._error(
+                "replacement takes a string, number, boolean or None that JSON can write, "
+                f"not {type(self.replacement).__name__}."
             )
 
     def __eq__(self, other: object) -> bool:
-        return self._said() == other._said() if isinstance(other, Rule) else NotImplemented
+        return self._identity() == other._identity() if isinstance(other, Rule) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._said())
+        return hash(self._identity())
 
-    def _said(self) -> tuple[object, ...]:
+    def _identity(self) -> tuple[object, ...]:
         # 1, 1.0 and True are equal, but not the same in a body; policies are cached by equality.
-        return (
-            encode_scalar(self.replacement),
-            *(getattr(self, field.name) for field in fields(self)),
-        )
+        values = (getattr(self, field.name) for field in fields(self))
+        return (encode_scalar(self.replacement), *values)
 
     @property
     def everywhere(self) -> bool:
-        """Whether the rule holds at every place."""
-        return (
-            any(parse_glob(glob) == ANYWHERE for glob in self.scope)
-            and not self.exceptions
-            and not self.protect
-        )
+        """Whether the rule holds for all members of all containers."""
+        anywhere = any(parse_glob(glob) == ANYWHERE for glob in self.scope)
+        return anywhere and not self.exceptions and not self.protect
 
 
-def read_strings(
-    what: str, holder: object, field: str, example: str = "_sentry_span"
-) -> tuple[str, ...]:
-    """Return a field as a tuple of strings.
+def read_strings(what: str, value: Any, example: str = "_sentry_span") -> tuple[str, ...]:
+    """Return several strings as a tuple.
+
+    Args:
+        what: What takes them, for the error.
+        value: Any iterable; not a bare string, which would be read as characters.
+        example: One such string, for the error.
 
     Raises:
-        PolicyError: It is something else; a bare string too, which would be read as characters.
+        PolicyError: It is something else.
     """
-    value = getattr(holder, field)
     if isinstance(value, str):
         raise PolicyError(f"{what} takes several strings; write ({value!r},).")
     try:
-        values = tuple(value)
+        strings = tuple(value)
     except TypeError:
-        values = (None,)
-    if not all(isinstance(item, str) for item in values):
+        strings = (None,)
+    if not all(isinstance(item, str) for item in strings):
         raise PolicyError(f"{what} takes strings, for example ({example!r},).")
-    return values
+    return strings

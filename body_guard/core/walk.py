@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import collections
 import math
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -30,7 +31,7 @@ from body_guard.core.listing import Listing
 from body_guard.core.matcher import first_rule
 from body_guard.core.pointer import escape_token, join_pointer
 from body_guard.core.redaction import redact_path
-from body_guard.core.report import Finding, Report
+from body_guard.core.report import CLEAN, Finding, Report
 from body_guard.core.typenames import class_attribute, package, qualified_name
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class _Mark(NamedTuple):
     owner: str = ""
 
 
+@dataclass(slots=True, eq=False)
 class _Node:
     """A container: `open` while it is being walked, then remembered, so that it is walked once.
 
@@ -105,71 +107,54 @@ class _Node:
     A child may stand in several places, so paths are made at the end, going down from the root.
     """
 
-    __slots__ = (
-        "copies",
-        "deepest",
-        "depth",
-        "edits",
-        "found",
-        "is_array",
-        "items",
-        "key",
-        "marks",
-        "odd_names",
-        "open",
-        "pending",
-        "position",
-        "scoped",
-        "size",
-        "source",
-        "state",
-        "value",
-    )
+    source: object  # kept alive, so that its id stays its own
+    is_array: bool
+    items: list[Any]  # values of an array, (key, value) pairs of an object
+    copies: bool  # whether the items replace the source even where they are clean
+    state: int  # of the globs
+    value: object = None
+    pending: Iterator[tuple[int, Any]] = field(init=False)
+    edits: dict[int, object] | None = None
+    odd_names: bool = False  # whether two members may come out under one name
+    marks: list[tuple[str, _Mark | _Node]] = field(default_factory=list)
+    found: int = 0  # marks, those of a child at each of its places
+    size: int = 1  # of two brackets, and a comma behind each member but the last
+    depth: int = 1
+    deepest: tuple[str | int, _Node] | None = None
+    open: bool = True
+    position: int = 0  # of the item at hand, and its name
+    key: str | int = 0
+    scoped: bool = False  # whether a rule with a scope was asked
 
-    def __init__(
-        self, source: object, is_array: bool, items: list[Any], copies: bool, state: int
-    ) -> None:
-        self.source = source  # kept alive, so that its id stays its own
-        self.value = source
-        self.is_array = is_array
-        self.items = items  # values of an array, (key, value) pairs of an object
-        self.pending: Iterator[tuple[int, Any]] = enumerate(items)
-        self.copies = copies  # whether the items replace the source even where they are clean
-        self.edits: dict[int, object] | None = {} if copies else None
-        self.odd_names = copies  # whether two members may come out under one name
-        self.marks: list[tuple[str, _Mark | _Node]] = []
-        self.found = 0  # marks, those of a child at each of its places
-        self.size = 1  # of two brackets, and a comma behind each member but the last
-        self.depth = 1
-        self.deepest: tuple[str | int, _Node] | None = None
-        self.open = True
-        self.position = 0  # of the member whose container is being walked, and its name
-        self.key: str | int = 0
-        self.state = state  # of the globs
-        self.scoped = False  # whether a rule with a scope was asked
+    def __post_init__(self) -> None:
+        self.value = self.source
+        self.pending = enumerate(self.items)
+        if self.copies:
+            self.edits, self.odd_names = {}, True
 
-    def edit(self, position: int, value: object) -> None:
+    def edit(self, value: object) -> None:
+        """Put a value in the place of the one at hand."""
         if self.edits is None:
             self.edits = {}
-        self.edits[position] = value
+        self.edits[self.position] = value
 
-    def mark(self, key: str | int, mark: _Mark) -> None:
-        self.marks.append((_to_token(key), mark))
+    def mark(self, mark: _Mark) -> None:
+        self.marks.append((_to_token(self.key), mark))
         self.found += 1
 
-    def adopt(self, position: int, key: str | int, child: _Node) -> None:
-        """Take over what is known of a walked container that stands here."""
+    def adopt(self, child: _Node) -> None:
+        """Take over what is known of the container at hand, which was walked."""
         self.size = min(self.size + child.size, _COUNTED)
         self.scoped |= child.scoped
         if child.found:
-            self.marks.append((_to_token(key), child))
+            self.marks.append((_to_token(self.key), child))
             self.found = min(self.found + child.found, _COUNTED)
         if child.depth >= self.depth:
             self.depth = child.depth + 1
-            self.deepest = (key, child)
-        item = self.items[position]
+            self.deepest = (self.key, child)
+        item = self.items[self.position]
         if child.value is not (item if self.is_array else item[1]):
-            self.edit(position, child.value)
+            self.edit(child.value)
 
     def close(self) -> None:
         edits = self.edits
@@ -194,7 +179,8 @@ class _Node:
                 continue
             name = replace_surrogates(member_name(key) or "")
             if name in names:
-                self.mark(name, _Mark("duplicate", "report", type(value)))
+                self.key = name
+                self.mark(_Mark("duplicate", "report", type(value)))
             names.add(name)
             plain = plain_key(key)
             rebuilt[_Twin(name) if plain in rebuilt else plain] = value
@@ -222,18 +208,13 @@ class WalkResult:
 
     __slots__ = ("_root", "depth", "report", "size", "value")
 
-    def __init__(self, root: _Node, changed: bool, rejected: bool) -> None:
+    def __init__(self, root: _Node, report: Report) -> None:
         self._root = root
         value = root.value
         self.value: object = value[0] if isinstance(value, list) else None
+        self.report = report
         self.size = root.size - 2
         self.depth = root.depth - 1
-        self.report = _make_report(root, changed, rejected)
-
-    def then(self, later: WalkResult) -> WalkResult:
-        """Return a later walk of what this one left, with what this one found before it."""
-        later.report = self.report + later.report
-        return later
 
     def deepest(self) -> str:
         """Return the pointer of the deepest container."""
@@ -276,49 +257,29 @@ def walk(
     return _Walk(matcher, unserializable, convert, for_encoder).run(value)
 
 
+@dataclass(slots=True, eq=False)
 class _Walk:
     """The state of one walk."""
 
-    __slots__ = (
-        "_answers",
-        "_changed",
-        "_convert",
-        "_for_encoder",
-        "_matcher",
-        "_nodes",
-        "_rejected",
-        "_scoped",
-        "_spent",
-        "_stack",
-        "_unserializable",
-    )
-
-    def __init__(
-        self,
-        matcher: Matcher,
-        unserializable: str,
-        convert: Callable[[Any], object] | None,
-        for_encoder: bool,
-    ) -> None:
-        self._matcher = matcher
-        self._unserializable = unserializable
-        self._convert = convert
-        self._for_encoder = for_encoder
-        self._nodes: dict[int, _Node] = {}  # by id of the source
-        self._scoped: dict[tuple[int, int], _Node] = {}  # by state too
-        self._spent = dict.fromkeys(_LIMITS, 0)
-        # What ``convert=`` said of an object, by its id, the object beside it so that this stays
-        # its own. Its answers can be made anew each time: only the object shows a cycle.
-        self._answers: dict[int, tuple[object, object]] = {}
-        self._changed = False
-        self._rejected = False
-        self._stack: list[_Node] = []
+    matcher: Matcher
+    unserializable: str
+    convert: Callable[[Any], object] | None
+    for_encoder: bool
+    stack: list[_Node] = field(default_factory=list)
+    nodes: dict[int, _Node] = field(default_factory=dict)  # by id of the source
+    scoped: dict[tuple[int, int], _Node] = field(default_factory=dict)  # by state too
+    spent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_LIMITS, 0))
+    # What ``convert=`` said of an object, by its id, the object beside it so that this stays its
+    # own. Its answers can be made anew each time: only the object shows a cycle.
+    answers: dict[int, tuple[object, object]] = field(default_factory=dict)
+    changed: bool = False
+    refusal: tuple[list[str], _Mark] | None = None  # the first, with its path
 
     def run(self, value: object) -> WalkResult:
         # The body is walked as the one element of an array, so that all values are judged alike.
         __tracebackhide__ = True
-        root = _Node([value], True, [value], False, self._matcher.globs.around)
-        stack = self._stack
+        root = _Node([value], True, [value], False, self.matcher.globs.around)
+        stack = self.stack
         stack.append(root)
         while True:
             node = stack[-1]
@@ -328,104 +289,99 @@ class _Walk:
                 continue
             node.close()
             if node.scoped:
-                self._scoped[id(node.source), node.state] = node
+                self.scoped[id(node.source), node.state] = node
             stack.pop()
             if not stack:
-                return WalkResult(root, self._changed, self._rejected)
-            stack[-1].adopt(stack[-1].position, stack[-1].key, node)
+                return WalkResult(root, _make_report(root, self.changed, self.refusal))
+            stack[-1].adopt(node)
 
     def _judge_items(self, node: _Node) -> _Node | None:
         """Judge the items of a node up to the next container to walk; return that, or None."""
         __tracebackhide__ = True
-        keys, prefixes = self._matcher.keys, self._matcher.prefixes
-        key: Any
+        keys, prefixes = self.matcher.keys, self.matcher.prefixes
         for position, item in node.pending:
+            node.position = position
             if node.is_array:
-                key = position
+                node.key = position
                 node.size += 1
             else:
                 key, item = item
                 plain = type(key) is str and key.isascii()
                 if plain and key not in keys and not key.startswith(prefixes):
+                    node.key = key
                     node.size += _PUNCTUATION + len(key)
-                else:
-                    key = self._judge_key(node, position, key, item)
-                    if key is None:
-                        continue
+                elif not self._judge_key(node, key, item):
+                    continue
             kind = type(item)
             if kind is str and item.isascii():
                 node.size += len(item) + 2
                 continue
             if kind is str or kind is int or kind is float or kind is bool or item is None:
-                self._judge_scalar(node, position, key, item)
+                self._judge_scalar(node, item)
                 continue
             if kind is dict or kind is list or kind is tuple:
-                child = self._enter(node, position, key, item, kind)
+                child = self._enter(node, item, kind)
             else:
-                child = self._judge_foreign(node, position, key, item)
+                child = self._judge_foreign(node, item)
             if child is not None:
                 return child
         return None
 
-    def _judge_key(self, node: _Node, position: int, key: object, item: object) -> str | None:
-        """Return the name that json would write, or None when nothing is left to be judged."""
-        __tracebackhide__ = True
+    def _judge_key(self, node: _Node, key: object, item: object) -> bool:
+        """Judge the key of a member; return whether its value is left to be judged."""
         kind = type(key)
         name = member_name(key)
         if name is None:
             # What json cannot write has no name: in the path, its type stands in its place.
-            name = f"<{qualified_name(kind)}>"
+            node.key = f"<{qualified_name(kind)}>"
+            node.size += _PUNCTUATION + len(node.key)
             if issubclass(kind, (float, int)):
-                mark = _Mark("bad-key", "remove", kind)
+                self._take(node, _Mark("bad-key", "remove", kind))
             else:
-                mark = _Mark("unserializable", self._unserializable, kind, package(kind))
-            node.size += _PUNCTUATION + len(name)
-            self._take(node, position, name, mark)
-            return None
-        sound = replace_surrogates(name)
+                self._take_unserializable(node, kind)
+            return False
+        node.key = sound = replace_surrogates(name)
         node.size += _PUNCTUATION + len(sound)
-        rule = self._find_rule(node, sound, self._matcher.rules_for_name(sound))
-        if rule is not None and self._apply(rule, node, position, name, item):
-            return None
+        rule = self._find_rule(node, self.matcher.rules_for_name(sound))
+        node.key = name
+        if rule is not None and self._apply(rule, node, item):
+            return False
         if kind is not str or sound != name:
             node.odd_names = True
         if sound != name:
-            self._replace(node, position, name, item, _Mark("surrogate", "replace", kind))
-        return sound
+            self._replace(node, item, _Mark("surrogate", "replace", kind))
+        node.key = sound
+        return True
 
-    def _judge_foreign(
-        self, node: _Node, position: int, key: str | int, given: object
-    ) -> _Node | None:
+    def _judge_foreign(self, node: _Node, given: object) -> _Node | None:
         """Judge a value of a foreign type; return a node if it is a container yet to be walked."""
         __tracebackhide__ = True
         item = given
         for _ in range(_MOST_CONVERSIONS):
             kind = type(item)
-            rule = self._find_rule(node, key, self._matcher.rules_for_type(kind))
-            if rule is not None and self._apply(rule, node, position, key, item):
+            rule = self._find_rule(node, self.matcher.rules_for_type(kind))
+            if rule is not None and self._apply(rule, node, item):
                 return None
             if issubclass(kind, _CONTAINERS):
-                if id(item) in self._nodes:
-                    return self._enter(node, position, key, item, type(given))
-                child = self._read(node, position, key, item, kind)
+                if id(item) in self.nodes:
+                    return self._enter(node, item, type(given))
+                child = self._read(node, item, kind)
                 if child is not None:
                     return child
             elif issubclass(kind, _SCALARS):
                 if item is not given:
-                    node.edit(position, item)
-                self._judge_scalar(node, position, key, item)
+                    node.edit(item)
+                self._judge_scalar(node, item)
                 return None
-            answer = self._ask_convert(item, key)
+            answer = self._ask_convert(item)
             if answer is item:
                 break
-            self._changed = True
+            self.changed = True
             item = answer
-        kind = type(given)
-        mark = _Mark("unserializable", self._unserializable, kind, package(kind))
-        self._take(node, position, key, mark)
+        self._take_unserializable(node, type(given))
         return None
 
-    def _judge_scalar(self, node: _Node, position: int, key: str | int, item: Any) -> None:
+    def _judge_scalar(self, node: _Node, item: Any) -> None:
         kind = type(item)
         if item is None:
             node.size += 4
@@ -433,156 +389,143 @@ class _Walk:
             text = str.__str__(item)
             node.size += len(text) + 2
             if not is_encodable(text):
-                mark = _Mark("surrogate", "replace", kind)
-                self._replace(node, position, key, replace_surrogates(text), mark)
+                self._replace(node, replace_surrogates(text), _Mark("surrogate", "replace", kind))
         elif issubclass(kind, float):
             node.size += 3
             if not math.isfinite(item):
-                self._replace(node, position, key, None, _Mark("non-finite", "replace", kind))
+                self._replace(node, None, _Mark("non-finite", "replace", kind))
         else:
             digits = digits_of(item)
             if digits is None:
-                self._take(node, position, key, _Mark("digits", "remove", kind))
+                self._take(node, _Mark("digits", "remove", kind))
             else:
                 node.size += len(digits)
 
-    def _read(
-        self, node: _Node, position: int, key: str | int, source: Any, kind: type
-    ) -> _Node | None:
+    def _read(self, node: _Node, source: Any, kind: type) -> _Node | None:
         """Return the node of a container of a foreign type; None if it cannot give its items."""
         __tracebackhide__ = True
         items, made_up = _items_of(source, kind)
         if items is None:
             return None
         if made_up:
-            self._spend("items", len(items), key)
-            self._spend("containers", 1, key)
-        copies = made_up or self._for_encoder  # json would look up its items, or length, by name
-        return self._open(node, position, key, source, not issubclass(kind, dict), items, copies)
+            self._spend("items", len(items))
+            self._spend("containers", 1)
+        copies = made_up or self.for_encoder  # json would look up its items, or length, by name
+        return self._open(node, source, not issubclass(kind, dict), items, copies)
 
-    def _open(
-        self,
-        node: _Node,
-        position: int,
-        key: str | int,
-        source: object,
-        is_array: bool,
-        items: list[Any],
-        copies: bool,
-    ) -> _Node:
-        node.position, node.key = position, key
-        state = self._state_at(node, key) if self._matcher.has_scopes else 0
-        child = _Node(source, is_array, items, copies, state)
-        self._nodes[id(source)] = child
-        return child
-
-    def _enter(
-        self, node: _Node, position: int, key: str | int, source: Any, kind: type
-    ) -> _Node | None:
+    def _enter(self, node: _Node, source: Any, kind: type) -> _Node | None:
         """Take over a container that was met before; return one that is to be walked (again)."""
         __tracebackhide__ = True
-        known = self._nodes.get(id(source))
+        known = self.nodes.get(id(source))
         if known is None:
             items = _read_members(dict.items, source) if kind is dict else list(source)
-            return self._open(node, position, key, source, kind is not dict, items, False)
+            return self._open(node, source, kind is not dict, items, False)
         if known.open:
-            self._take(node, position, key, _Mark("cycle", "remove", kind))
+            self._take(node, _Mark("cycle", "remove", kind))
             return None
         if known.scoped:
-            twin = self._scoped.get((id(source), self._state_at(node, key)))
+            twin = self.scoped.get((id(source), self._state_at(node)))
             if twin is None:
-                self._spend("again", 1 + len(known.items), key)
-                args = known.is_array, known.items, known.copies
-                return self._open(node, position, key, source, *args)
+                self._spend("again", 1 + len(known.items))
+                return self._open(node, source, known.is_array, known.items, known.copies)
             known = twin
-        node.adopt(position, key, known)
+        node.adopt(known)
         return None
 
-    def _state_at(self, node: _Node, key: str | int) -> int:
-        """Return the state of the globs at a member or element of a container."""
-        globs = self._matcher.globs
-        return globs.start if node is self._stack[0] else globs.step(node.state, str(key))
+    def _open(
+        self, node: _Node, source: object, is_array: bool, items: list[Any], copies: bool
+    ) -> _Node:
+        state = self._state_at(node) if self.matcher.has_scopes else 0
+        child = self.nodes[id(source)] = _Node(source, is_array, items, copies, state)
+        return child
 
-    def _find_rule(
-        self, node: _Node, key: str | int, found: tuple[CompiledRule, ...]
-    ) -> Rule | None:
+    def _state_at(self, node: _Node) -> int:
+        """Return the state of the globs at the item of a container that is being judged."""
+        globs = self.matcher.globs
+        return globs.start if node is self.stack[0] else globs.step(node.state, str(node.key))
+
+    def _find_rule(self, node: _Node, found: tuple[CompiledRule, ...]) -> Rule | None:
         def locate() -> tuple[int, int]:
             node.scoped = True
-            return node.state, self._state_at(node, key)
+            return node.state, self._state_at(node)
 
         return first_rule(found, locate) if found else None
 
-    def _apply(self, rule: Rule, node: _Node, position: int, key: str | int, item: object) -> bool:
+    def _apply(self, rule: Rule, node: _Node, item: object) -> bool:
         """Do what a rule says; return whether nothing is left to be judged of the value."""
         kind = type(item)
         mark = _Mark(rule.name, rule.action, kind, rule.owner or package(kind))
         if rule.action == "report":
-            node.mark(key, mark)
+            node.mark(mark)
             return False
         if rule.action != "replace":
-            self._take(node, position, key, mark)
+            self._take(node, mark)
             return True
         if encode_scalar(item) == encode_scalar(rule.replacement):
             return False
-        self._replace(node, position, key, rule.replacement, mark)
+        self._replace(node, rule.replacement, mark)
         return True
 
-    def _ask_convert(self, item: object, key: str | int) -> object:
+    def _ask_convert(self, item: object) -> object:
         """Ask ``convert=``, once of an object of which it makes more than a scalar.
 
         Returns:
             Its answer; the item itself when there is none.
         """
         __tracebackhide__ = True
-        if self._convert is None:
+        if self.convert is None:
             return item
-        known = self._answers.get(id(item))
+        known = self.answers.get(id(item))
         if known is not None:
             return known[1]
         try:
-            answer = self._convert(item)
+            answer = self.convert(item)
         except TypeError:  # the contract of json.dumps(default=): "or raise a TypeError"
             return item
         if answer is item:
             return item
         kind = type(answer)
-        self._spend("items", 1, key)
+        self._spend("items", 1)
         if issubclass(kind, _CONTAINERS):
-            self._spend("containers", 1, key)
+            self._spend("containers", 1)
         if not issubclass(kind, _SCALARS):
-            self._answers[id(item)] = item, answer
+            self.answers[id(item)] = item, answer
         return answer
 
-    def _spend(self, what: str, count: int, key: str | int) -> None:
+    def _spend(self, what: str, count: int) -> None:
         __tracebackhide__ = True
         most, why = _LIMITS[what]
-        self._spent[what] += count
-        if self._spent[what] > most:
-            keys = [*(node.key for node in self._stack[:-1]), key]
-            path = join_pointer([_to_token(key) for key in keys[1:]])
+        self.spent[what] += count
+        if self.spent[what] > most:
+            path = join_pointer(self._tokens())
             raise BodyLimitError(
                 f"The body was not sent: below {redact_path(path) or 'its root'}, "
                 f"{why.format(most)}.",
                 Report((Finding(path, "size", "reject"),)),
             )
 
-    def _take(self, node: _Node, position: int, key: str | int, mark: _Mark) -> None:
+    def _tokens(self) -> list[str]:
+        """Return the path to the item that is being judged."""
+        return [_to_token(node.key) for node in self.stack[1:]]
+
+    def _take_unserializable(self, node: _Node, kind: type) -> None:
+        self._take(node, _Mark("unserializable", self.unserializable, kind, package(kind)))
+
+    def _take(self, node: _Node, mark: _Mark) -> None:
         """Take a value out: its member goes, an element becomes null, a whole body is refused."""
-        if isinstance(key, str):
-            node.size -= _PUNCTUATION + len(key)
-        if mark.action == "reject" or node is self._stack[0]:
+        if isinstance(node.key, str):
+            node.size -= _PUNCTUATION + len(node.key)
+        if mark.action == "reject" or node is self.stack[0]:
             mark = mark._replace(action="reject")
-            self._rejected = True
+            self.refusal = self.refusal or (self._tokens(), mark)
         elif node.is_array:
             mark = mark._replace(action="replace")
-        self._replace(node, position, key, _GONE, mark)
+        self._replace(node, _GONE, mark)
 
-    def _replace(
-        self, node: _Node, position: int, key: str | int, value: object, mark: _Mark
-    ) -> None:
-        node.edit(position, value)
-        node.mark(key, mark)
-        self._changed = True
+    def _replace(self, node: _Node, value: object, mark: _Mark) -> None:
+        node.edit(value)
+        node.mark(mark)
+        self.changed = True
 
 
 def _items_of(source: Any, kind: type) -> tuple[list[Any] | None, bool]:
@@ -661,37 +604,31 @@ def _to_token(key: str | int) -> str:
     return escape_token(key) if isinstance(key, str) else str(key)
 
 
-def _make_report(root: _Node, changed: bool, rejected: bool) -> Report:
+def _make_report(root: _Node, changed: bool, refusal: tuple[list[str], _Mark] | None) -> Report:
+    if not root.found and not changed:
+        return CLEAN
     listing = Listing()
     for tokens, mark in _iterate_marks(root):
-        if not listing.takes(mark.action):
+        if listing.full:
             break
         listing.add_value(tokens[1:], *mark)
-    if rejected and listing.full and listing.takes("reject"):
-        tokens, mark = next(_iterate_marks(root, refusing=True))
-        listing.add_value(tokens[1:], *mark)
+    if refusal is not None and listing.full and listing.takes("reject"):
+        tokens, mark = refusal  # unfolded, there may be too many marks before it
+        listing.add_value(tokens, *mark)
     return listing.report(root.found, changed)
 
 
-def _iterate_marks(root: _Node, *, refusing: bool = False) -> Iterator[tuple[list[str], _Mark]]:
-    """Yield every place of every mark, in the order of the body, without unfolding clean nodes.
-
-    Of those that refuse, the first place of each: unfolded, there may be too many before it.
-    """
+def _iterate_marks(root: _Node) -> Iterator[tuple[list[str], _Mark]]:
+    """Yield every place of every mark, in the order of the body, without unfolding clean nodes."""
     tokens: list[str] = []
     levels = [iter(root.marks)]
-    known: set[int] = set()
     while levels:
         for token, found in levels[-1]:
             if isinstance(found, _Node):
-                if refusing and id(found) in known:
-                    continue
-                known.add(id(found))
                 tokens.append(token)
                 levels.append(iter(found.marks))
                 break
-            if not refusing or found.action == "reject":
-                yield [*tokens, token], found
+            yield [*tokens, token], found
         else:
             levels.pop()
             if tokens:
