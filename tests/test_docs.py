@@ -29,7 +29,11 @@ else:
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+#: What the host of the repository puts into a new issue or pull request.
+TEMPLATES = {DOCS / "issue_template.md", DOCS / "pull_request_template.md"}
+PAGES = sorted(
+    {ROOT / "README.md", *DOCS.rglob("*.md"), *(ROOT / "examples").rglob("*.md")} - TEMPLATES
+)
 SITE = tomllib.loads((DOCS / "zensical.toml").read_text(encoding="utf-8"))
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 #: What stands beside the site.
