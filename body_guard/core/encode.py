@@ -1,4 +1,4 @@
-"""A walked value to bytes, as httpx writes them."""
+"""Walked values to bytes, as httpx writes them."""
 
 from __future__ import annotations
 
@@ -31,10 +31,9 @@ HTTPX: Final = Style()
 JSON_DUMPS: Final = Style(True, ", ", ": ")
 
 #: Levels beyond which no encoder is tried. json's C encoder takes about 110 bytes of stack a level
-#: and, with a raised recursion limit, runs off the end of it: at 100,000 levels the process dies
-#: (8 MiB of stack, CPython 3.10 and 3.11; 60,000 still pass), in a thread with 1 MiB at 10,000, in
-#: one with 512 KiB between 2,155 and 4,000 (CPython 3.13). The interpreter's own limit, by default,
-#: is lower still.
+#: and, with a raised recursion limit, overflows it: the process dies at 100,000 levels (8 MiB of
+#: stack, CPython 3.10 and 3.11; 60,000 still pass), in a thread with 1 MiB at 10,000, in one with
+#: 512 KiB between 2,155 and 4,000 (CPython 3.13). The interpreter's default limit is lower still.
 DEEPEST: Final = 2_000
 
 _dumps: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -52,8 +51,8 @@ def encode(value: object) -> bytes:
         ``encode_json``).
 
     Raises:
-        RecursionError: The value is deeper than the stack of the caller has room for.
-        TypeError: Another thread put in something that is no JSON.
+        RecursionError: The value is deeper than the caller's stack has room for.
+        TypeError: Another thread added something that json cannot write.
         ValueError: The same; or it holds an integer over the interpreter's digit limit.
     """
     kind = type(value)
@@ -64,7 +63,7 @@ def encode(value: object) -> bytes:
 
 
 def encode_scalar(value: object) -> bytes | None:
-    """Return the JSON text of a string, number, boolean or None; None for all else."""
+    """Return the JSON text of a string, number, boolean or None; None where there is none."""
     kind = type(value)  # by identity: a metaclass can define __eq__
     if value is None or kind is str or kind is bool or kind is int or kind is float:
         try:

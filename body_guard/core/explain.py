@@ -1,4 +1,4 @@
-"""What becomes of each rule at a place, and why: for whoever writes a policy."""
+"""Explain which rule applies at a path, and why the others do not, to whoever writes a policy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Verdict", "explain"]
 
 
 class Verdict(NamedTuple):
-    """What becomes of a rule at a place.
+    """Whether a rule applies at a path.
 
     Attributes:
         rule: The rule.
@@ -28,15 +28,15 @@ class Verdict(NamedTuple):
 
 
 def explain(matcher: Matcher, pointer: str) -> list[Verdict]:
-    """Say for every rule, in order, what becomes of it at a place.
+    """Return for every rule, in order, whether it applies at a path.
 
     Args:
         matcher: The rules.
         pointer: An RFC 6901 pointer of a member or element.
 
     Returns:
-        A verdict for each rule. A rule by types fires for values of those types only, and says so:
-        whether it comes before a rule by name is a matter of the value.
+        A verdict for each rule. Of a rule by types it says for which types the rule would fire;
+        whether that comes before a rule by name depends on the value.
 
     Raises:
         ValueError: It is no pointer.
@@ -46,7 +46,7 @@ def explain(matcher: Matcher, pointer: str) -> list[Verdict]:
     container, member = globs.around, globs.start
     for token in tokens:
         container, member = member, globs.step(member, token)
-    # The name of an array's element cannot be told from a member's: both are judged as names.
+    # An element's index looks like a member's name, and is judged as one.
     matching = {id(found) for token in tokens[-1:] for found in matcher.rules_for_name(token)}
     verdicts: list[Verdict] = []
     first: Rule | None = None
@@ -71,7 +71,7 @@ def explain(matcher: Matcher, pointer: str) -> list[Verdict]:
 
 
 def _find_limit(matcher: Matcher, compiled: CompiledRule, container: int, member: int) -> str:
-    """Return why a rule does not hold at a place; nothing if it does."""
+    """Return why a rule does not hold at a path; "" if it does."""
     ends, rule = matcher.globs.ends, compiled.rule
     if not container & compiled.scope:
         return f"its scope is {', '.join(rule.scope)}"

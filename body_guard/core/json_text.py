@@ -1,4 +1,4 @@
-"""How json spells a key, a number and text, and what it cannot spell; no code of theirs is run."""
+"""How json writes keys, numbers and text, and which it cannot write. No code of a class is run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ __all__ = [
 
 
 def member_name(key: Any) -> str | None:
-    """Return the text json writes for a key, or None when it can write none (C encoder's order)."""
+    """Return the text that json writes for a key; None where it can write none.
+
+    The types are tried in the order of json's C encoder.
+    """
     kind = type(key)
     if issubclass(kind, str):
         return str.__str__(key)
@@ -29,7 +32,7 @@ def member_name(key: Any) -> str | None:
 
 
 def plain_key(key: Any) -> Any:
-    """Return a key for a copy: of json's own types, so that hashing it runs no stranger's code."""
+    """Return a key for a copy: of json's own types, so that hashing it runs no foreign code."""
     kind = type(key)
     if issubclass(kind, str):
         return replace_surrogates(str.__str__(key))
@@ -39,7 +42,7 @@ def plain_key(key: Any) -> Any:
 
 
 def digits_of(number: int) -> str | None:
-    """Return the text json writes for an int, or None when it has more digits than that takes."""
+    """Return the text that json writes for an int; None where it has too many digits."""
     try:
         return int.__repr__(number)
     except ValueError:  # over sys.get_int_max_str_digits()
@@ -47,7 +50,7 @@ def digits_of(number: int) -> str | None:
 
 
 def is_encodable(text: str) -> bool:
-    """Check whether text is free of lone surrogates, so that it can be written as UTF-8."""
+    """Check whether text has no lone surrogate, so that it can be written as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -56,9 +59,9 @@ def is_encodable(text: str) -> bool:
 
 
 def replace_surrogates(text: str) -> str:
-    """Return text with U+FFFD for each lone surrogate; the same text when it has none.
+    """Return text with U+FFFD for each lone surrogate; the same object where it has none.
 
-    Two that form a pair are the character they spell, as in ``JSON.stringify``.
+    Two that form a pair become the character that they encode, as in ``JSON.stringify``.
     """
     if text.isascii() or is_encodable(text):
         return text
@@ -66,6 +69,6 @@ def replace_surrogates(text: str) -> str:
 
 
 def unescape(escapes: bytes) -> bytes:
-    """Return what JSON escapes spell, in UTF-8; half a character in its 3-byte form."""
+    """Return the text of JSON escapes in UTF-8; a lone surrogate in its 3-byte form."""
     text: str = scanstring(escapes.decode() + '"', 0)[0]
     return text.encode("utf-8", "surrogatepass")

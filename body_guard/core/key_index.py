@@ -1,4 +1,4 @@
-"""Key index: which rules a member's name breaks, by exact names and by prefixes."""
+"""Key index: the rules that match a member's name, by exact names and by prefixes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["KeyIndex"]
 
 
 class KeyIndex:
-    """The names and prefixes of some rules. Building it takes time linear in what they name.
+    """The names and prefixes of some rules, built in time linear in their number.
 
     An entry is a number from 1 for each name and each prefix. The rules of an entry are those that
-    list it, and those with a prefix that it begins with; they are put together when asked for,
-    because the rules of nested prefixes, written out for each, would take quadratic memory.
+    list it, and those with a prefix that it begins with. They are collected when asked for, because
+    to store them for each of many nested prefixes would take quadratic memory.
 
     Args:
         rules: The exact names and the prefixes of each rule, in order of precedence.
@@ -26,7 +26,7 @@ class KeyIndex:
         first: By entry, the position of the first of its rules.
     """
 
-    __slots__ = ("_around", "_lengths", "_outermost", "_own", "first", "names", "prefixes")
+    __slots__ = ("_lengths", "_outermost", "_own", "_parents", "first", "names", "prefixes")
 
     def __init__(self, rules: Iterable[tuple[Iterable[str], Iterable[str]]]) -> None:
         listed: dict[tuple[str, bool], dict[int, None]] = {}
@@ -38,24 +38,24 @@ class KeyIndex:
         self.prefixes: dict[str, int] = {}
         self.first = [-1]
         self._own: list[tuple[int, ...]] = [()]  # by entry, the rules that list it,
-        self._around = [0]  # and the longest prefix that it begins with
-        begun: list[str] = []
+        self._parents = [0]  # and the longest prefix that it begins with
+        open_prefixes: list[str] = []
         # In this order a prefix comes before all that begins with it, and nothing else between.
         for entry, ((text, is_name), positions) in enumerate(sorted(listed.items()), 1):
-            while begun and not text.startswith(begun[-1]):
-                begun.pop()
-            around = self.prefixes[begun[-1]] if begun else 0
+            while open_prefixes and not text.startswith(open_prefixes[-1]):
+                open_prefixes.pop()
+            parent = self.prefixes[open_prefixes[-1]] if open_prefixes else 0
             first = next(iter(positions))
-            self.first.append(min(first, self.first[around]) if around else first)
+            self.first.append(min(first, self.first[parent]) if parent else first)
             self._own.append(tuple(positions))
-            self._around.append(around)
+            self._parents.append(parent)
             if is_name:
                 self.names[text] = entry
             else:
                 self.prefixes[text] = entry
-                begun.append(text)
+                open_prefixes.append(text)
         self._outermost = tuple(
-            prefix for prefix, entry in self.prefixes.items() if not self._around[entry]
+            prefix for prefix, entry in self.prefixes.items() if not self._parents[entry]
         )
         self._lengths = sorted({len(prefix) for prefix in self.prefixes}, reverse=True)
 
@@ -66,13 +66,12 @@ class KeyIndex:
             return entry
         if not name.startswith(self._outermost):
             return 0
-        begun = (self.prefixes.get(name[:length]) for length in self._lengths)
-        return next(filter(None, begun))
+        return next(filter(None, (self.prefixes.get(name[:size]) for size in self._lengths)))
 
     def rules(self, entry: int) -> list[int]:
         """Return the positions of an entry's rules, in order."""
         positions: set[int] = set()
         while entry:
             positions.update(self._own[entry])
-            entry = self._around[entry]
+            entry = self._parents[entry]
         return sorted(positions)

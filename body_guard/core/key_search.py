@@ -1,4 +1,4 @@
-"""Key search: whether the text of a forbidden key occurs in bytes, whatever these are."""
+"""Key search: whether the text of a forbidden key occurs in any bytes."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ if TYPE_CHECKING:
 
 __all__ = ["KeySearch"]
 
-#: Bytes of a key that the pattern tells apart one by one; the rest is compared at its end. It
-#: bounds how deep the pattern is nested.
+#: Bytes of a key that the pattern branches at; the rest is compared as a whole. It bounds how deep
+#: the pattern is nested.
 _MOST_BRANCHES: Final = 8
 
-#: The escapes of JSON (RFC 8259, section 7): those of code units, several in a row since two may
-#: spell one character; and those of two characters.
+#: The escapes of JSON (RFC 8259, section 7): those of code units, several in a row since two may be
+#: one character; and those of two characters.
 _UNITS: Final = rb"(?:\\u[0-9a-fA-F]{4})+"
 _PAIRS: Final = rb'\\["\\/bfnrt]'
-_SPELLED_BY_PAIRS: Final = frozenset('"\\/\b\f\n\r\t')
+_WRITTEN_AS_PAIRS: Final = frozenset('"\\/\b\f\n\r\t')
 
-#: A shorter key is in the middle of many words (``_`` in ``tool_calls``), where nobody means it.
+#: A shorter key occurs in the middle of many words: ``_`` in ``tool_calls``.
 _LEAST_ANYWHERE: Final = 4
 _WORD: Final = re.compile(r"[A-Za-z0-9_]").match
 
 
 class KeySearch:
-    """A search for the keys of a policy, plain or spelled with escapes, anywhere in a text.
+    """A search for the keys of a policy, plain or written with escapes, anywhere in a text.
 
-    A key of one to three characters is found at the beginning of a word only, as in any member's
-    name that it begins.
+    A key of one to three characters is found at the beginning of a word only.
 
     Args:
         keys: Exact names and prefixes. An exact name is found in a longer one too.
@@ -43,15 +42,15 @@ class KeySearch:
     def __init__(self, keys: Iterable[str]) -> None:
         names = frozenset(keys)
         short = {name for name in names if len(name) < _LEAST_ANYWHERE and _WORD(name)}
-        patterns = [_pattern(sorted(map(_utf8, names - short)))] if names - short else []
+        patterns = [_build_pattern(sorted(map(_utf8, names - short)))] if names - short else []
         # The first byte stands first, so that re skips to where that occurs.
         patterns += [b"%b(?<![A-Za-z0-9_]%b)" % (2 * (re.escape(_utf8(name)),)) for name in short]
         self._key = re.compile(b"|".join(patterns) if patterns else rb"(?!)").search
-        paired = any(not _SPELLED_BY_PAIRS.isdisjoint(name) for name in names)
+        paired = any(not _WRITTEN_AS_PAIRS.isdisjoint(name) for name in names)
         self._escape = re.compile(_UNITS + b"|" + _PAIRS if paired else _UNITS)
 
     def may_contain(self, text: bytes) -> bool:
-        """Return whether a key may occur in a text in UTF-8; False is certain."""
+        """Check whether a key may occur in a text in UTF-8; False is certain."""
         if self._key(text) is not None:
             return True
         if b"\\" not in text:
@@ -63,19 +62,19 @@ def _utf8(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _pattern(texts: list[bytes], depth: int = 0) -> bytes:
-    """Return the pattern of sorted texts that tries each of their first bytes once."""
+def _build_pattern(texts: list[bytes], depth: int = 0) -> bytes:
+    """Return a pattern for sorted texts that tries each of their first bytes once."""
     if not texts[0]:
         return b""  # the others begin with this one
     if len(texts) == 1 or depth == _MOST_BRANCHES:
-        return _grouped([re.escape(text) for text in texts])
-    return _grouped(
+        return _group([re.escape(text) for text in texts])
+    return _group(
         [
-            re.escape(first) + _pattern([text[1:] for text in alike], depth + 1)
+            re.escape(first) + _build_pattern([text[1:] for text in alike], depth + 1)
             for first, alike in groupby(texts, key=lambda text: text[:1])
         ]
     )
 
 
-def _grouped(patterns: list[bytes]) -> bytes:
+def _group(patterns: list[bytes]) -> bytes:
     return patterns[0] if len(patterns) == 1 else b"(?:%b)" % b"|".join(patterns)

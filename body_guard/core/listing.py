@@ -21,7 +21,7 @@ _MOST_PATH: Final = 2**22
 
 
 class Listing:
-    """The findings of one look, up to a bound, so that a hostile body cannot make a report grow."""
+    """The findings of one look, up to a bound, so that no body can make a report grow."""
 
     __slots__ = ("_findings", "_redacted", "_refuses", "_room", "_types")
 
@@ -40,9 +40,9 @@ class Listing:
         return len(self._findings) >= _MOST_FINDINGS
 
     def takes(self, action: str) -> bool:
-        """Check whether to `add` one more: while there is room, and the first that refuses always.
+        """Check whether to `add` one more: if there is room, or if it is the first that refuses.
 
-        Without that one, the error of a refused body could not say why.
+        Without that one the error of a refused body could not name a reason.
         """
         return not self.full or (action == "reject" and not self._refuses)
 
@@ -66,16 +66,10 @@ class Listing:
         *,
         levels: int | None = None,
     ) -> None:
-        """List a finding, in the place of the last one if full; shortened if its path is too long.
+        """List a finding, in the place of the last one if full.
 
-        Args:
-            tokens: Of its path, all or the first.
-            rule: As of `Finding`, and so are the next four.
-            action: What is done.
-            kind: The type.
-            owner: Who puts it there.
-            hint: What would keep it.
-            levels: How many tokens there are, where not all are given.
+        Its path has the tokens given: all, or the first of as many as ``levels`` says. It is
+        shortened where there is no room for it.
         """
         if self.full:
             self._findings.pop()

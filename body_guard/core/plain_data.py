@@ -1,4 +1,4 @@
-"""Plain data types that JSON cannot write: the ones whose loss changes an answer."""
+"""Plain data types that JSON cannot write: to lose a value of one changes an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pointer globs: where a rule holds. All globs of a policy are matched at once."""
+"""Pointer globs, the scopes of rules; all globs of a policy are matched at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ANYWHERE: Final = (_MANY,)
 
 
 def parse_glob(glob: str) -> tuple[str, ...]:
-    """Take a glob apart.
+    """Split a glob into segments.
 
     Args:
         glob: An RFC 6901 pointer in which ``*`` is any one segment and ``**`` any number of them,
@@ -27,8 +27,8 @@ def parse_glob(glob: str) -> tuple[str, ...]:
             slash before it.
 
     Returns:
-        The segments, decoded. No name can be taken for a wildcard, since a name that holds an
-        asterisk cannot be written.
+        The segments, decoded. A name with an asterisk cannot be written, so none is mistaken for a
+        wildcard.
 
     Raises:
         ValueError: It is no glob; the message ends a sentence that names it.
@@ -45,12 +45,9 @@ def parse_glob(glob: str) -> tuple[str, ...]:
             raise ValueError(
                 f"has the segment {segment!r}; * and ** stand for whole segments, not within one"
             )
-    # Twice in a row says no more than once.
-    return tuple(
-        segment
-        for segment, before in zip(segments, ["", *segments], strict=False)
-        if not segment == before == _MANY
-    )
+    # A ** after another one matches no more.
+    pairs = zip(segments, ["", *segments], strict=False)
+    return tuple(segment for segment, before in pairs if not segment == before == _MANY)
 
 
 class Globs:
@@ -65,7 +62,7 @@ class Globs:
 
     Attributes:
         start: The state at the body.
-        around: The state at what stands around the body, which only ``**`` is said to match.
+        around: The state at the container of the body: there is none, and only ``**`` matches it.
     """
 
     __slots__ = ("_ends", "_literal", "_many", "_one", "around", "start")
@@ -101,5 +98,5 @@ class Globs:
         """Return the state at a member or element, by the (decoded) token of its path."""
         passed = state & (self._one | self._literal.get(token, 0))
         after = passed << 1 | state & self._many
-        # A ** may stand for nothing; none follows upon another.
+        # A ** may match nothing; none follows upon another.
         return after | (after & self._many) << 1

@@ -1,7 +1,7 @@
-"""Names of types, read without running a line of the type's own code.
+"""Names of types, read without running code of theirs.
 
-A metaclass can define ``__getattribute__``, ``__hash__`` or ``__name__``, so nothing here asks the
-class: every fact is read through the descriptors of ``type`` itself.
+A metaclass can define ``__getattribute__``, ``__hash__`` or ``__name__``, so no class is asked: all
+is read through the descriptors of ``type`` itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _QUALNAME = type.__dict__["__qualname__"].__get__
 _MRO = type.__dict__["__mro__"].__get__
 _NAMESPACE = type.__dict__["__dict__"].__get__
 
-#: A class can be given any name; what is longer than this is no name a person wrote.
+#: A class can be given any name; longer ones are shortened.
 _LONGEST = 200
 
 
@@ -54,16 +54,15 @@ def package(kind: type) -> str:
 
 
 def lineage(kind: type) -> tuple[type, ...]:
-    """Return the classes a type stands on, itself first, as the interpreter sees them."""
+    """Return the method resolution order of a type, as the interpreter sees it."""
     mro: tuple[type, ...] = _MRO(kind)
     return mro
 
 
 def class_attribute(kind: type, name: str) -> Any:
-    """Return what the nearest class of the lineage has under a name, unbound, or None.
+    """Return what the first class of the lineage that has a name has under it, unbound; else None.
 
-    The instance is not asked: an instance attribute or ``__getattr__`` of the same name does not
-    count, as it does not for the interpreter's own slots.
+    Instance attributes and ``__getattr__`` do not count: nor do they for the interpreter's slots.
     """
     for base in lineage(kind):
         namespace = _NAMESPACE(base)

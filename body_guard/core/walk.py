@@ -1,23 +1,22 @@
 """The one traversal of values: finds what may not leave, copies only the branch that changes.
 
-It is iterative, walks a shared container once, and runs no code of a foreign class: types are
-compared by identity or by `issubclass` on `type(value)`, never by `isinstance`, which would ask a
-hostile ``__class__``; a type is never a dict key, since a metaclass can define ``__hash__``.
-What to do with each kind of value follows ``JSON.stringify``.
+It is iterative, walks a shared container once, and runs no code of a foreign class. Types are
+compared by identity or by `issubclass` on `type(value)`: `isinstance` would ask a hostile
+``__class__``. No type is a dict key: a metaclass can define ``__hash__``. What is done with each
+kind of value follows ``JSON.stringify``.
 
 A container in which a rule with a scope was asked is remembered by the state of the globs there. In
-another state its items are judged again: those that it gave the first time, so that a foreign
+another state its items are judged again, those that it gave the first time, so that a foreign
 container is asked once.
 """
 
 from __future__ import annotations
 
-import collections
 import math
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from body_guard.core.containers import read_items, read_members
 from body_guard.core.encode import encode_scalar
 from body_guard.core.errors import BodyLimitError
 from body_guard.core.json_text import (
@@ -32,20 +31,19 @@ from body_guard.core.matcher import first_rule
 from body_guard.core.pointer import escape_token, join_pointer
 from body_guard.core.redaction import redact_path
 from body_guard.core.report import CLEAN, Finding, Report
-from body_guard.core.typenames import class_attribute, package, qualified_name
+from body_guard.core.typenames import package, qualified_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from body_guard.core.matcher import CompiledRule, Matcher
     from body_guard.core.rule import Rule
 
 __all__ = ["WalkResult", "walk"]
 
-#: What one walk may come to, and why it was more. What the caller built is in memory already and is
-#: free; an ``__iter__`` or a ``convert=`` that gives ever new containers ends here. A container
-#: takes about 0.9 KB while it is walked, as much as many items do. Globs can tell exponentially
-#: many ways to one container apart.
+#: What one walk may count, and the error beyond that. What the caller built is in memory and free;
+#: an ``__iter__`` or a ``convert=`` that returns ever new containers ends here. A walked container
+#: takes about 0.9 KB, as much as many items. Globs can tell exponentially many ways to one apart.
 _LIMITS: Final = {
     "items": (
         1_000_000,
@@ -65,9 +63,6 @@ _LIMITS: Final = {
 #: How often in a row ``convert=`` may answer with one more thing that needs converting.
 _MOST_CONVERSIONS: Final = 16
 
-#: How often a dict is read again because another thread changed it meanwhile.
-_MOST_TRIES: Final = 100
-
 #: Sizes and findings are counted up to here: unfolded, a few thousand containers can have a size of
 #: as many digits.
 _COUNTED: Final = 2**64
@@ -75,19 +70,11 @@ _COUNTED: Final = 2**64
 #: What a member has besides its name and value: two quotes, a colon and a comma.
 _PUNCTUATION: Final = 4
 
-_GONE: Final = object()  # stands for a value taken out: the member goes, an element becomes null
+#: In the place of a value that was removed: its member is removed, an element becomes null.
+_REMOVED: Final = object()
 
 _CONTAINERS: Final = (dict, list, tuple)
 _SCALARS: Final = (str, int, float, type(None))
-_DICT_ITEMS: Final = dict.__dict__["items"]
-_ORDERED_ITEMS: Final = collections.OrderedDict.__dict__["items"]
-_LIST_ITER: Final = list.__dict__["__iter__"]
-_TUPLE_ITER: Final = tuple.__dict__["__iter__"]
-
-#: By id, since to compare them could ask a foreign one.
-_PLAIN_METHODS: Final = frozenset(
-    id(kind.__dict__[name]) for kind in (str, int, float, object) for name in ("__hash__", "__eq__")
-)
 
 
 class _Mark(NamedTuple):
@@ -104,7 +91,7 @@ class _Node:
     """A container: `open` while it is being walked, then remembered, so that it is walked once.
 
     `marks` holds what was found below, by member: a mark, or the node of a child that has some.
-    A child may stand in several places, so paths are made at the end, going down from the root.
+    A child can have several parents, so paths are made at the end, going down from the root.
     """
 
     source: object  # kept alive, so that its id stays its own
@@ -114,10 +101,10 @@ class _Node:
     state: int  # of the globs
     value: object = None
     pending: Iterator[tuple[int, Any]] = field(init=False)
-    edits: dict[int, object] | None = None
+    edits: dict[int, object] = field(default_factory=dict)  # what replaces items, by position
     odd_names: bool = False  # whether two members may come out under one name
     marks: list[tuple[str, _Mark | _Node]] = field(default_factory=list)
-    found: int = 0  # marks, those of a child at each of its places
+    found: int = 0  # marks, those of a child once for each way to it
     size: int = 1  # of two brackets, and a comma behind each member but the last
     depth: int = 1
     deepest: tuple[str | int, _Node] | None = None
@@ -129,21 +116,13 @@ class _Node:
     def __post_init__(self) -> None:
         self.value = self.source
         self.pending = enumerate(self.items)
-        if self.copies:
-            self.edits, self.odd_names = {}, True
-
-    def edit(self, value: object) -> None:
-        """Put a value in the place of the one at hand."""
-        if self.edits is None:
-            self.edits = {}
-        self.edits[self.position] = value
 
     def mark(self, mark: _Mark) -> None:
         self.marks.append((_to_token(self.key), mark))
         self.found += 1
 
     def adopt(self, child: _Node) -> None:
-        """Take over what is known of the container at hand, which was walked."""
+        """Add what is known of the item at hand, a container that was walked."""
         self.size = min(self.size + child.size, _COUNTED)
         self.scoped |= child.scoped
         if child.found:
@@ -154,28 +133,27 @@ class _Node:
             self.deepest = (self.key, child)
         item = self.items[self.position]
         if child.value is not (item if self.is_array else item[1]):
-            self.edit(child.value)
+            self.edits[self.position] = child.value
 
     def close(self) -> None:
-        edits = self.edits
-        if self.is_array and edits is not None:
-            left = [edits.get(position, item) for position, item in enumerate(self.items)]
-            self.value = [None if value is _GONE else value for value in left]
-        elif self.odd_names or edits is not None:
-            rebuilt = self._rebuild(edits or {})
-            if edits is not None:
-                self.value = rebuilt
+        changed = self.copies or bool(self.edits)
+        if self.is_array and changed:
+            left = [self.edits.get(position, item) for position, item in enumerate(self.items)]
+            self.value = [None if value is _REMOVED else value for value in left]
+        elif self.odd_names or changed:
+            rebuilt = self._rebuild()
+            self.value = rebuilt if changed else self.source
         self.open = False
         if not self.scoped:
             self.items = []
 
-    def _rebuild(self, edits: dict[int, object]) -> dict[Any, object]:
-        """Return the members that are left, and report those that have one name."""
+    def _rebuild(self) -> dict[Any, object]:
+        """Return the members that are left; mark those that have the name of another."""
         names: set[str] = set()
         rebuilt: dict[Any, object] = {}
         for position, (key, item) in enumerate(self.items):
-            value = edits.get(position, item)
-            if value is _GONE:
+            value = self.edits.get(position, item)
+            if value is _REMOVED:
                 continue
             name = replace_surrogates(member_name(key) or "")
             if name in names:
@@ -188,7 +166,7 @@ class _Node:
 
 
 class _Twin(str):
-    """A member name that stands twice in an object, as json would send it."""
+    """The name of a second member of that name, which json would send too."""
 
     __slots__ = ()
     __eq__ = object.__eq__
@@ -199,8 +177,8 @@ class WalkResult:
     """What is left of a value, and what an encoder needs to know.
 
     Attributes:
-        value: What is left: the very object that came in, unless something was changed, or a
-            container of a foreign class was replaced by what it holds or said.
+        value: What is left: the object that came in, unless something was changed, or a container
+            of a foreign class was replaced by its items.
         report: What was found.
         size: A lower bound of the encoded bytes, a shared container counted at each place.
         depth: Levels of containers.
@@ -243,15 +221,15 @@ def walk(
         unserializable: What to do with what JSON cannot write.
         convert: Asked before such a value is given up, with the contract of
             ``json.dumps(default=)``.
-        for_encoder: Whether json will write the value. It asks a container of a foreign class for
-            its items or its length by name, so each such container is replaced by a plain one.
+        for_encoder: Whether to replace each container of a foreign class by a plain one: json
+            would look up its items, or its length, by name.
 
     Returns:
         The value less what may not leave. The caller's own objects are never changed.
 
     Raises:
-        BodyLimitError: A container, or ``convert=``, made up items without end; or shared
-            containers stand at too many places of which rules say different things.
+        BodyLimitError: A container, or ``convert=``, computed items without end; or there are too
+            many ways to shared containers that rules judge differently.
     """
     __tracebackhide__ = True
     return _Walk(matcher, unserializable, convert, for_encoder).run(value)
@@ -269,8 +247,8 @@ class _Walk:
     nodes: dict[int, _Node] = field(default_factory=dict)  # by id of the source
     scoped: dict[tuple[int, int], _Node] = field(default_factory=dict)  # by state too
     spent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_LIMITS, 0))
-    # What ``convert=`` said of an object, by its id, the object beside it so that this stays its
-    # own. Its answers can be made anew each time: only the object shows a cycle.
+    # What ``convert=`` answered for an object, by its id; the object beside it so that the id stays
+    # its own. Answers can be new objects each time: only the object asked about shows a cycle.
     answers: dict[int, tuple[object, object]] = field(default_factory=dict)
     changed: bool = False
     refusal: tuple[list[str], _Mark] | None = None  # the first, with its path
@@ -332,13 +310,13 @@ class _Walk:
         kind = type(key)
         name = member_name(key)
         if name is None:
-            # What json cannot write has no name: in the path, its type stands in its place.
+            # json cannot write it, so it has no name; the path shows its type.
             node.key = f"<{qualified_name(kind)}>"
             node.size += _PUNCTUATION + len(node.key)
             if issubclass(kind, (float, int)):
-                self._take(node, _Mark("bad-key", "remove", kind))
+                self._remove(node, _Mark("bad-key", "remove", kind))
             else:
-                self._take_unserializable(node, kind)
+                self._remove_unserializable(node, kind)
             return False
         node.key = sound = replace_surrogates(name)
         node.size += _PUNCTUATION + len(sound)
@@ -370,7 +348,7 @@ class _Walk:
                     return child
             elif issubclass(kind, _SCALARS):
                 if item is not given:
-                    node.edit(item)
+                    node.edits[node.position] = item
                 self._judge_scalar(node, item)
                 return None
             answer = self._ask_convert(item)
@@ -378,7 +356,7 @@ class _Walk:
                 break
             self.changed = True
             item = answer
-        self._take_unserializable(node, type(given))
+        self._remove_unserializable(node, type(given))
         return None
 
     def _judge_scalar(self, node: _Node, item: Any) -> None:
@@ -397,31 +375,31 @@ class _Walk:
         else:
             digits = digits_of(item)
             if digits is None:
-                self._take(node, _Mark("digits", "remove", kind))
+                self._remove(node, _Mark("digits", "remove", kind))
             else:
                 node.size += len(digits)
 
     def _read(self, node: _Node, source: Any, kind: type) -> _Node | None:
-        """Return the node of a container of a foreign type; None if it cannot give its items."""
+        """Return the node of a container of a foreign type; None if it cannot be read."""
         __tracebackhide__ = True
-        items, made_up = _items_of(source, kind)
+        items, computed = read_items(source, kind, _LIMITS["items"][0])
         if items is None:
             return None
-        if made_up:
+        if computed:
             self._spend("items", len(items))
             self._spend("containers", 1)
-        copies = made_up or self.for_encoder  # json would look up its items, or length, by name
+        copies = computed or self.for_encoder
         return self._open(node, source, not issubclass(kind, dict), items, copies)
 
     def _enter(self, node: _Node, source: Any, kind: type) -> _Node | None:
-        """Take over a container that was met before; return one that is to be walked (again)."""
+        """Return the node of a container that is to be walked (again); None if it was walked."""
         __tracebackhide__ = True
         known = self.nodes.get(id(source))
         if known is None:
-            items = _read_members(dict.items, source) if kind is dict else list(source)
+            items = read_members(source) if kind is dict else list(source)
             return self._open(node, source, kind is not dict, items, False)
         if known.open:
-            self._take(node, _Mark("cycle", "remove", kind))
+            self._remove(node, _Mark("cycle", "remove", kind))
             return None
         if known.scoped:
             twin = self.scoped.get((id(source), self._state_at(node)))
@@ -452,14 +430,14 @@ class _Walk:
         return first_rule(found, locate) if found else None
 
     def _apply(self, rule: Rule, node: _Node, item: object) -> bool:
-        """Do what a rule says; return whether nothing is left to be judged of the value."""
+        """Apply a rule; return whether nothing is left to be judged of the value."""
         kind = type(item)
         mark = _Mark(rule.name, rule.action, kind, rule.owner or package(kind))
         if rule.action == "report":
             node.mark(mark)
             return False
         if rule.action != "replace":
-            self._take(node, mark)
+            self._remove(node, mark)
             return True
         if encode_scalar(item) == encode_scalar(rule.replacement):
             return False
@@ -467,10 +445,9 @@ class _Walk:
         return True
 
     def _ask_convert(self, item: object) -> object:
-        """Ask ``convert=``, once of an object of which it makes more than a scalar.
+        """Return what ``convert=`` answers, or the item itself where it has no answer.
 
-        Returns:
-            Its answer; the item itself when there is none.
+        It is asked once about an object for which its answer is no scalar.
         """
         __tracebackhide__ = True
         if self.convert is None:
@@ -508,11 +485,11 @@ class _Walk:
         """Return the path to the item that is being judged."""
         return [_to_token(node.key) for node in self.stack[1:]]
 
-    def _take_unserializable(self, node: _Node, kind: type) -> None:
-        self._take(node, _Mark("unserializable", self.unserializable, kind, package(kind)))
+    def _remove_unserializable(self, node: _Node, kind: type) -> None:
+        self._remove(node, _Mark("unserializable", self.unserializable, kind, package(kind)))
 
-    def _take(self, node: _Node, mark: _Mark) -> None:
-        """Take a value out: its member goes, an element becomes null, a whole body is refused."""
+    def _remove(self, node: _Node, mark: _Mark) -> None:
+        """Remove a value: an element becomes null, and a whole body is refused."""
         if isinstance(node.key, str):
             node.size -= _PUNCTUATION + len(node.key)
         if mark.action == "reject" or node is self.stack[0]:
@@ -520,84 +497,12 @@ class _Walk:
             self.refusal = self.refusal or (self._tokens(), mark)
         elif node.is_array:
             mark = mark._replace(action="replace")
-        self._replace(node, _GONE, mark)
+        self._replace(node, _REMOVED, mark)
 
     def _replace(self, node: _Node, value: object, mark: _Mark) -> None:
-        node.edit(value)
+        node.edits[node.position] = value
         node.mark(mark)
         self.changed = True
-
-
-def _items_of(source: Any, kind: type) -> tuple[list[Any] | None, bool]:
-    """Read a container as json's C encoder does.
-
-    A dict that overrides ``items``, or a list or tuple that overrides ``__iter__``, is asked once,
-    since json would ask it: what it says then is what is judged and what is encoded.
-
-    Returns:
-        The values of an array, or the (key, value) pairs of an object; None if it cannot give them.
-        And whether code of a foreign class made them up.
-    """
-    if issubclass(kind, dict):
-        own = class_attribute(kind, "items")
-        if own is _DICT_ITEMS or own is _ORDERED_ITEMS:
-            read = _ordered_items if own is _ORDERED_ITEMS else dict.items
-            return _read_members(read, source), False
-        if dict.__len__(source) == 0:  # json writes {} and does not ask
-            return [], False
-        # Called as the class has it: asking the instance would run its __getattribute__.
-        return _to_pairs(_ask(lambda: _call(own, source, kind))), True
-    own = class_attribute(kind, "__iter__")
-    if own is _LIST_ITER or own is _TUPLE_ITER:
-        return list(own(source)), False
-    return _ask(lambda: source), True
-
-
-def _ordered_items(source: Any) -> Iterable[tuple[object, object]]:
-    """Return the members of an OrderedDict, in its own order where telling that runs no code.
-
-    It looks each key up, so that a key of a foreign class could be asked for its hash; with one
-    that would be, the order is that of insertion.
-    """
-    if all(_has_plain_hash(type(key)) for key in dict.keys(source)):
-        return collections.OrderedDict.items(source)
-    return dict.items(source)
-
-
-def _has_plain_hash(kind: type) -> bool:
-    methods = class_attribute(kind, "__hash__"), class_attribute(kind, "__eq__")
-    return _PLAIN_METHODS.issuperset(map(id, methods))
-
-
-def _call(attribute: Any, item: object, kind: type) -> Any:
-    """Call a method of a class on an instance, bound by the descriptor protocol alone."""
-    bind = class_attribute(type(attribute), "__get__")
-    return (attribute if bind is None else bind(attribute, item, kind))()
-
-
-def _read_members(items: Any, source: dict[object, object]) -> list[tuple[object, object]]:
-    """Read a dict's members while another thread may be adding to it."""
-    for _ in range(_MOST_TRIES):
-        try:
-            return list(items(source))
-        except RuntimeError:  # it changed size while it was read
-            continue
-    return list(dict.copy(source).items())
-
-
-def _ask(source: Callable[[], Any]) -> list[Any] | None:
-    try:
-        return list(islice(iter(source()), _LIMITS["items"][0] + 1))
-    except Exception:
-        return None
-
-
-def _to_pairs(said: list[Any] | None) -> list[Any] | None:
-    """Return the members as plain tuples of two, which is what json insists on; None otherwise."""
-    if said is None or not all(issubclass(type(pair), tuple) for pair in said):
-        return None
-    pairs = [tuple.__getitem__(pair, slice(None)) for pair in said]
-    return pairs if all(len(pair) == 2 for pair in pairs) else None
 
 
 def _to_token(key: str | int) -> str:
@@ -613,13 +518,13 @@ def _make_report(root: _Node, changed: bool, refusal: tuple[list[str], _Mark] | 
             break
         listing.add_value(tokens[1:], *mark)
     if refusal is not None and listing.full and listing.takes("reject"):
-        tokens, mark = refusal  # unfolded, there may be too many marks before it
+        tokens, mark = refusal  # beyond the marks listed, of which there may be very many
         listing.add_value(tokens, *mark)
     return listing.report(root.found, changed)
 
 
 def _iterate_marks(root: _Node) -> Iterator[tuple[list[str], _Mark]]:
-    """Yield every place of every mark, in the order of the body, without unfolding clean nodes."""
+    """Yield each mark with each path to it, in the order of the body; skip clean containers."""
     tokens: list[str] = []
     levels = [iter(root.marks)]
     while levels:

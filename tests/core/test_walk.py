@@ -27,6 +27,7 @@ from hypothesis import given
 from body_guard import BodyLimitError, BodyRejectedError, Finding, Policy, Rule, Sanitizer
 from body_guard.core import listing
 from body_guard.core import walk as module
+from body_guard.core.containers import read_members
 from body_guard.core.matcher import Matcher
 from body_guard.core.walk import walk
 
@@ -1934,7 +1935,7 @@ def test_a_dict_is_read_again_when_it_changed_meanwhile(failures: int) -> None:
             raise RuntimeError("dictionary changed size during iteration")
         return of.items()
 
-    assert module._read_members(items, source) == [("a", 1)]
+    assert read_members(source, items) == [("a", 1)]
 
 
 def test_the_finding_is_a_value() -> None:
