@@ -33,7 +33,7 @@ def jsonable(value: Any) -> object:
         value: What JSON cannot write.
 
     Returns:
-        What stands for it.
+        The plain data.
 
     Raises:
         TypeError: It is of no such type. None of its code was run to find that out.
@@ -46,21 +46,21 @@ def jsonable(value: Any) -> object:
         given = {each.name: getattr(value, each.name, _UNSET) for each in dataclasses.fields(value)}
         return {name: item for name, item in given.items() if item is not _UNSET}
     if class_attribute(kind, "__pydantic_serializer__") is not None:
-        return _dumped(value)
+        return _dump_model(value)
     if any(qualified_name(base) == "numpy.generic" for base in lineage(kind)):
         return value.item()
     raise TypeError(f"no plain data: {qualified_name(kind)}")
 
 
-def _dumped(model: Any) -> object:
+def _dump_model(model: Any) -> object:
     """Return a pydantic model's own dump; of one that refers to itself, one level of it.
 
     A dump goes down to the end, and refuses what comes back to itself. There the fields that lead
     back are left as they are, to be converted in turn, so that the walk sees where it closes.
 
     Raises:
-        TypeError: It refers to itself, and is dumped by functions of its own: what these leave out
-            would stand in such fields.
+        TypeError: It refers to itself, and is dumped by functions of its own, which may leave out
+            what the fields hold.
     """
     try:
         return model.model_dump(by_alias=True)

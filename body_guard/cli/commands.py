@@ -37,7 +37,7 @@ def demo(verbose: bool) -> None:
 
 @group.command()
 def doctor() -> None:
-    """Show where body_guard stands in litellm and sentry-sdk, and what goes past it.
+    """Show what body_guard guards in litellm and sentry-sdk, and what it does not.
 
     Nothing is sent. The exit code is 0 when every door that exists is hooked.
     """

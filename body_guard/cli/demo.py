@@ -1,4 +1,4 @@
-"""The stories that ``body-guard demo`` tells: the same call, plain and guarded, to one provider."""
+"""The stories of ``body-guard demo``: the same call, plain and guarded, to one provider."""
 
 from __future__ import annotations
 
@@ -37,14 +37,7 @@ _TRACE: Final = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1"
 
 
 def run(*, verbose: bool = False) -> int:
-    """Show every story on the standard output.
-
-    Args:
-        verbose: Whether to print all claims, and not only those of a story of which one failed.
-
-    Returns:
-        The exit code: 0 when every claim held, 1 otherwise.
-    """
+    """Show every story, with ``verbose`` all claims; return 0 if every claim held, else 1."""
     console = Console(markup=False, emoji=False, highlight=False)
     held = 0
     failed: list[str] = []
@@ -88,7 +81,7 @@ def _crash() -> Telling:
 
 
 def _one_call() -> Telling:
-    """Let litellm complete a chat whose metadata holds a live span, before and after `install`."""
+    """Complete a chat with a live span in its metadata by litellm, before and after `install`."""
     with _live_span() as (span, envelopes):
         metadata = {"user_id": "u-17", "_sentry_span": span}
         plain = _complete_by_itself("litellm as it is", metadata)
@@ -109,7 +102,7 @@ def _one_call() -> Telling:
 
 
 def _leak() -> Telling:
-    """Let litellm send a string under a key of Sentry's."""
+    """Send a string under a key of Sentry's by litellm."""
     plain = _complete_over_session(httpx.Client)
     guarded = _complete_over_session(GuardedClient)
     member = f'"_sentry_trace":"{_TRACE}",'.encode()
@@ -128,7 +121,7 @@ def _leak() -> Telling:
     return Telling(plain, guarded, claims)
 
 
-#: In the order they are told.
+#: In the order they are shown.
 STORIES: Final = (
     Story(
         "A live span in the metadata: the request never leaves",
@@ -166,7 +159,7 @@ def _live_span() -> Iterator[tuple[Any, list[Any]]]:
 def _of_the_span(
     plain: Call, guarded: Call, span: Any, metadata: dict[str, object], envelopes: list[Any]
 ) -> tuple[Claim, ...]:
-    """Claim what holds of a chat with a span in its metadata, whoever sends it."""
+    """Return the claims about a chat with a span in its metadata, by any client."""
     kind = f"{type(span).__module__}.{type(span).__qualname__}"
     return (
         Claim("Plain, nothing arrives.", not plain.bodies),
@@ -210,7 +203,7 @@ def _post(client_class: type[httpx.Client], body: dict[str, object]) -> Call:
 
 
 def _complete_by_itself(name: str, metadata: dict[str, object]) -> Call:
-    """Have litellm complete a chat without the OpenAI SDK, as it does for most providers."""
+    """Complete a chat by litellm without the OpenAI SDK, as it does for most providers."""
     litellm = _litellm()
     handler = import_module("litellm.llms.custom_httpx.http_handler").HTTPHandler
 
@@ -227,7 +220,7 @@ def _complete_by_itself(name: str, metadata: dict[str, object]) -> Call:
 
 
 def _complete_over_session(client_class: type[httpx.Client]) -> Call:
-    """Have litellm complete a chat with the OpenAI SDK, over a session of a class."""
+    """Complete a chat by litellm with the OpenAI SDK, over a session of a class."""
     litellm = _litellm()
     metadata: dict[str, object] = {"_sentry_trace": _TRACE, "user_id": "u-17"}
 

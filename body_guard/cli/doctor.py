@@ -53,7 +53,7 @@ _NAME_WIDTH: Final = 34
 def run() -> int:
     """Print the doors, Sentry's state, the versions and the warnings on the standard output.
 
-    The guard is installed meanwhile, and taken out again, unless it was there before.
+    The guard is installed meanwhile, and uninstalled again, unless it was there before.
 
     Returns:
         The exit code: 0 when every door that exists is hooked, 1 otherwise.

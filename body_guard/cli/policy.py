@@ -57,8 +57,8 @@ def check(file: str) -> None:
 def explain(file: str, pointer: str, host: str) -> None:
     """Say which rule of the policy in FILE would fire at POINTER, and why, and why no other.
 
-    POINTER is an RFC 6901 pointer of a member: /metadata/x. Where it stands in something that goes,
-    that is told instead. The exit code is 0 when it is a pointer and the policy makes sense,
+    POINTER is an RFC 6901 pointer of a member: /metadata/x. Where a member around it is removed,
+    that is shown instead. The exit code is 0 when it is a pointer and the policy makes sense,
     whether a rule fires or not.
     """
     asked = _loaded(file).for_host(host)
@@ -83,10 +83,10 @@ def _fires_first(asked: Policy, pointer: str) -> list[tuple[str, Rule, str]]:
     tokens = pointer.split("/")
     for length in range(2, len(tokens)):
         place = "/".join(tokens[:length])
-        taking = [(place, *told) for told in _fires(asked, place) if told[0].action != "report"]
+        taking = [(place, *fired) for fired in _fires(asked, place) if fired[0].action != "report"]
         if taking:
             return taking
-    return [(pointer, *told) for told in _fires(asked, pointer)]
+    return [(pointer, *fired) for fired in _fires(asked, pointer)]
 
 
 def _fires(asked: Policy, place: str) -> Iterator[tuple[Rule, str]]:

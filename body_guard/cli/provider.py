@@ -43,13 +43,7 @@ _OTHERWISE: Final = {"status": "ok"}
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it arrived.
-
-    Attributes:
-        path: The request target, query included.
-        headers: Looked up without regard to case.
-        body: The bytes; of a chunked body, those of its chunks.
-    """
+    """One request as it arrived; of a chunked body, the bytes of its chunks."""
 
     path: str
     headers: Message
@@ -58,12 +52,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A server that listens.
-
-    Attributes:
-        url: Where, as ``http://127.0.0.1:<port>``.
-        received: Every request that arrived whole, in order; it grows.
-    """
+    """A server on ``http://127.0.0.1:<port>``, and every request that arrived whole; it grows."""
 
     url: str
     received: list[Received]
@@ -71,12 +60,7 @@ class Provider:
 
 @contextmanager
 def provider() -> Iterator[Provider]:
-    """Listen on a free port of 127.0.0.1.
-
-    Returns:
-        A context manager that gives a `Provider`; on leaving, every connection is closed and every
-        thread has ended.
-    """
+    """Listen on a free port of 127.0.0.1; on leaving, every connection and thread has ended."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
         # The default poll interval would make each stop take up to half a second.
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -30,11 +30,7 @@ _GUARDED: Final = {
 
 
 def families(sdk: SDK) -> tuple[str, ...]:
-    """Return the HTTP libraries whose clients the installed SDK takes, its own first.
-
-    Raises:
-        PackageNotFoundError: It is not installed.
-    """
+    """Return the HTTP libraries whose clients the installed SDK takes, its own first."""
     needed = [
         re.split(r"[^\w-]", line)[0] for line in requires(sdk.name) or () if "extra" not in line
     ]

@@ -24,14 +24,7 @@ _WIDTH: Final = 38
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What came of one call.
-
-    Attributes:
-        name: What made it.
-        error: The exception that it ended in, as text; ``""`` when it returned.
-        bodies: Those that arrived at the provider.
-        findings: What a guard reported.
-    """
+    """What came of one call: by whom, its error, the bodies that arrived, the findings."""
 
     name: str
     error: str
@@ -63,14 +56,7 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Something that goes wrong without a guard.
-
-    Attributes:
-        title: What happens, in a few words.
-        about: How it comes about.
-        run: Makes it happen.
-        imports: Packages to import before it runs, which take seconds.
-    """
+    """Something that goes wrong without a guard, and the packages to import before it runs."""
 
     title: str
     about: str
@@ -83,11 +69,7 @@ def show(
 ) -> None:
     """Print what a story showed, less the values that should not leave.
 
-    Args:
-        console: Where to.
-        telling: What to show.
-        logged: What body_guard logged meanwhile.
-        verbose: Whether to print claims that all held; claims of which one failed are printed.
+    Claims are printed with ``verbose``, or when one of them failed.
     """
     plain, guarded = telling.plain, telling.guarded
     places = [(found.path, found.rule, found.type, found.owner) for found in guarded.findings]
@@ -102,13 +84,7 @@ def show(
 
 
 def table(console: Console, names: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    """Print columns, all of their text in the width of the console, and an empty line.
-
-    Args:
-        console: Where to.
-        names: The heads of the columns; no head is shown where all are empty.
-        rows: A text for each column.
-    """
+    """Print columns in the width of the console, without heads where all are empty."""
     columns = [Column(name, overflow="fold") for name in names]
     grid = Table(*columns, box=box.SIMPLE_HEAD, show_header=any(names), show_edge=False)
     for row in rows:

@@ -6,10 +6,10 @@
       callbacks: [body_guard.gateway.litellm_proxy.handler]
 
 A worker imports what ``callbacks`` names before it takes a request, and does not start when it
-cannot; that import calls `install`. The guard so stands where bodies are made, after every hook of
-the proxy, and not in a hook, past which others may add something. body_guard must be installed
-where litellm is, since the proxy looks for ``body_guard/gateway/litellm_proxy.py`` beside its
-``config.yaml`` first, and imports the name like any other when there is none.
+cannot; that import calls `install`. So bodies are guarded where they are made, after every hook of
+the proxy: a guard in a hook would miss what later hooks add. body_guard must be installed where
+litellm is: the proxy looks for ``body_guard/gateway/litellm_proxy.py`` beside its ``config.yaml``
+first, and otherwise imports the name like any other.
 """
 
 from __future__ import annotations

@@ -27,11 +27,7 @@ _BEGINNING: Final = "body_guard: no encoder can write "
 
 
 def audit(look: Callable[[], tuple[object, Report]]) -> Report:
-    """Return the report of a look at a body, with none of the look's consequences.
-
-    Args:
-        look: As `Sanitizer.prepare` or `Sanitizer.sanitize_bytes`; may raise a `BodyError`.
-    """
+    """Return the report of a look at a body; a `BodyError` becomes a report that says so."""
     __tracebackhide__ = True
     try:
         report = look()[1]
@@ -45,12 +41,8 @@ def add_note(
 ) -> None:
     """Add to an encoder's error the path and type of what it cannot write of a body.
 
-    Python 3.10 has no notes; there, the log says it.
-
-    Args:
-        error: As the encoder raised it.
-        value: The body.
-        convert: What the encoder makes of values that JSON does not know.
+    ``convert`` is what the encoder makes of values that JSON does not know. Python 3.10 has no
+    notes; there, the log says it.
     """
     __tracebackhide__ = True
     if any(_BEGINNING in text for text in getattr(error, "__notes__", ())):
@@ -73,11 +65,7 @@ def add_note(
 
 @contextmanager
 def note_errors(bodies: Sequence[object]) -> Iterator[None]:
-    """Do as `add_note` for errors of the block.
-
-    Args:
-        bodies: What somebody else is about to encode.
-    """
+    """Add notes to the errors of the block, which encodes these bodies."""
     __tracebackhide__ = True
     try:
         yield

@@ -1,8 +1,8 @@
 """The doors: what a guarded client and a guarded transport do, for any library, sync or async.
 
 Leaf classes in `body_guard.httpx` and `body_guard.httpx2` name the library; sync and async differ
-by ``await``. The guard stands on the class where `guard` swapped it in, so that an SDK's
-``self.__class__(...)`` stays guarded, and on the instance where it was given there.
+by ``await``. The guard is an attribute of the class that `guard` swapped in, so that an SDK's
+``self.__class__(...)`` is guarded, and of the instance where ``policy=`` was given.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
     "is_guarded",
 ]
 
-#: The attribute of a class that `guard` made: the class that it stands in for.
+#: The attribute of a class that `guard` made: the class that it replaces.
 ORIGINAL: Final = "_body_guard_original"
 
 
@@ -59,7 +59,7 @@ def build(
 ) -> Any:
     """Build a request of what may leave, before anything signs it.
 
-    A function and not a method, since a method would have a name that a user's client could have.
+    A function and not a method, whose name a user's client could have too.
 
     Args:
         guard: Judges it.
@@ -118,7 +118,7 @@ def _build_from_value(
     options: dict[str, Any],
     host: Host,
 ) -> Any:
-    """Build a request of a value that somebody else encodes: in an audit, the very value given."""
+    """Build a request of a value that the library or a user's override encodes."""
     __tracebackhide__ = True
     value = options["json"]
     prepared = guard.prepare(value, options.get("extensions"), host)
@@ -137,11 +137,10 @@ def _build_from_value(
 
 
 class ClientDoor:
-    """Judges what a client builds, before anything signs it; the errors are the caller's own.
+    """Judges what a client builds, before anything signs it; errors reach the caller unchanged.
 
-    Stands in front of an HTTP library's client class, whose signatures are what type checkers see,
-    and, where `guard` put it there, in front of a user's: what it adds has names that nobody else
-    uses.
+    A mixin before an HTTP library's client class, whose signatures are what type checkers see, or,
+    in a class that `guard` made, before a user's: what it adds begins with ``_body_guard_``.
     """
 
     _body_guard_library: ClassVar[Library]
@@ -151,7 +150,7 @@ class ClientDoor:
     if not TYPE_CHECKING:
 
         def __init_subclass__(cls, **options):
-            # A class that guard() makes is none that the user's own hook is to hear of.
+            # The user's own hook is not called for a class that guard() makes.
             if ORIGINAL not in vars(cls):
                 super().__init_subclass__(**options)
 
@@ -165,7 +164,7 @@ class ClientDoor:
 
         @property
         def event_hooks(self):
-            """The client's own hooks; while it sends, ours comes last of those for requests."""
+            """The client's own hooks; while it sends, the guard's is the last request hook."""
             return super().event_hooks
 
         @event_hooks.setter
@@ -175,7 +174,7 @@ class ClientDoor:
 
 
 def is_guarded(client: Any) -> bool:
-    """Check whether a client has a guard of its own, be it of another copy of this package."""
+    """Check whether a client has a guard of its own, also of another copy of this package."""
     return hasattr(type(client), "_body_guard_library")
 
 

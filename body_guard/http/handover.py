@@ -61,7 +61,7 @@ def take_up() -> Handover | None:
 
 @contextmanager
 def hand_over(handover: Handover) -> Iterator[None]:
-    """Let the guards inside `receive` a body and `take_findings`, while its request is built."""
+    """Make a body known to the guards inside the block, which builds its request."""
     above = receive()
     if above is not None:  # the client is guarded, and so are all of the process
         above.found += handover.found

@@ -73,16 +73,9 @@ def library_of(kind: type) -> Library | None:
 def destination(
     library: Library, base_url: Any, args: tuple[Any, ...], options: dict[str, Any]
 ) -> str:
-    """Return the host that ``build_request(*args, **options)`` will build a request for.
+    """Return the host that ``build_request(*args, **options)`` will build a request for, in ASCII.
 
-    Args:
-        library: The module that the client is of.
-        base_url: The client's.
-        args: Of `build_request`: method, URL.
-        options: Of `build_request`.
-
-    Returns:
-        The host, in ASCII; ``""`` where this is no URL, so that the library raises its error.
+    ``""`` where the address is no URL, so that the library raises its error.
     """
     try:
         url = library.URL(options["url"] if "url" in options else args[1])
@@ -111,15 +104,9 @@ def json_is_used(options: dict[str, Any]) -> bool:
 def peek(request: Any, library: Library) -> tuple[bytes, ...]:
     """Return the body of a request if it lies in memory, without consuming anything.
 
-    Args:
-        request: An httpx or httpx2 request.
-        library: The module it is of.
-
-    Returns:
-        Nothing for a stream that has not been read. Otherwise the body, and behind it, where
-        somebody gave the request a content that is not its stream's, that content too. A
-        redirected request has a ByteStream and no content; a subclass of ByteStream may do I/O,
-        so only the very class is looked into.
+    Nothing for a stream that has not been read. Otherwise the body, and the request's content where
+    that differs from its stream's. A redirected request has a ByteStream and no content; a subclass
+    of ByteStream may do I/O, so only the very class is looked into.
     """
     # By getattr, here and below: an object that was asked for its __dict__ has one from then on,
     # and the library's code, which CPython 3.11 specialized for objects without, is slower on it.
@@ -140,13 +127,7 @@ _DESCRIBING: Final = frozenset({b"content-encoding", b"content-type"})
 
 
 def recall(request: Any, bodies: tuple[bytes, ...], policy: Policy | None = None) -> Report | None:
-    """Return the report of this very body, if it was judged before.
-
-    Args:
-        request: An httpx or httpx2 request.
-        bodies: What `peek` returns.
-        policy: The one it was judged by; any, when None.
-    """
+    """Return the report of these bodies, if they were judged before, by this policy or any."""
     judged = getattr(request.stream, _JUDGED, None)
     if judged is None:
         return None
@@ -176,12 +157,8 @@ def remember(
 ) -> None:
     """Remember what the body of a request was judged to be, and leave the report with it.
 
-    Args:
-        request: An httpx or httpx2 request.
-        bodies: What `peek` returns. Where its stream takes no mark, it is judged again.
-        policy: What it was judged by.
-        report: What was found.
-        by_headers: Whether the headers that describe the body matter.
+    Where its stream takes no mark, it is judged again. ``by_headers`` says whether the headers that
+    describe the body matter.
     """
     extensions = request.extensions
     headers = request.headers.raw if by_headers and bodies else None

@@ -70,8 +70,8 @@ class Counts:
     """What was counted in this process, each by the host that a body goes to.
 
     A host is ``""`` where it is not known: of an object that is judged before there is a request.
-    At most 1,000 combinations of host, rule, mode and kind of place are told apart, then 1,000 of
-    host, rule and mode; the rest is counted under the host ``"(others)"``.
+    At most 1,000 combinations of host, rule, mode and kind of place are counted separately, then
+    1,000 of host, rule and mode; the rest is counted under the host ``"(others)"``.
 
     Attributes:
         findings: How often each rule fired, in an audit and where a body was refused too.
@@ -176,13 +176,7 @@ def report_of(exchange: _Response | _Request) -> Report | None:
 
 
 def deliver(report: Report, policy: Policy, host: str) -> None:
-    """Report to the log, to the counts, to every `collect` around the caller, and to ``on_report``.
-
-    Args:
-        report: Of one body.
-        policy: The one it was judged by.
-        host: Where the body goes; ``""`` when that is not known yet.
-    """
+    """Report to the log, the counts, every `collect` around the caller, and ``on_report``."""
     collectors = _collecting.get()
     if (collectors or policy.on_report) and report.host != host:
         report = replace(report, host=host)
@@ -258,12 +252,7 @@ def report_failure(what: str, why: str, host: str = "") -> None:
 
 
 def report_emptied(error: Exception, host: str) -> None:
-    """Log that a body was emptied, since an error could not keep it from being sent.
-
-    Args:
-        error: Why it may not be sent. A refusal is counted by its report, a failure is here.
-        host: Where it goes.
-    """
+    """Log that a body was emptied, since an error could not keep it from being sent."""
     if not isinstance(error, BodyError):
         _count("failed", host, type(error).__name__)
     text = "emptied a body for %s, since litellm sends it anyway: %s"
@@ -273,12 +262,8 @@ def report_emptied(error: Exception, host: str) -> None:
 def log(level: int, text: str, *args: object, **fields: str) -> None:
     """Log a line that begins with this package's name, with fields for JSON formatters.
 
-    Args:
-        level: Of `logging`.
-        text: A format string, without the name of this package.
-        args: Of the text.
-        fields: Some of ``rule``, ``path`` (as `redact_path`), ``host``, ``action``, ``owner``,
-            ``type`` and ``mode``; the others are ``""``.
+    The fields are some of ``rule``, ``path`` (as `redact_path`), ``host``, ``action``, ``owner``,
+    ``type`` and ``mode``; the others are ``""``.
     """
     text = f"body_guard: {text}"
     try:

@@ -62,15 +62,12 @@ class Guard:
         return self if policy is self.policy else Guard(self.library, policy)
 
     def policy_for(self, extensions: Any, host: Any = "") -> Policy:
-        """Return the policy that judges a body.
+        """Return the policy that judges a body, by its request's extensions and its host.
 
-        Args:
-            extensions: Of its request, which may bring a policy of their own; or None.
-            host: Where it goes, as text or as a URL of the library; ``""`` when that is not known
-                yet, and the default judges.
+        The host is text or a URL of the library; ``""`` when it is not known yet.
 
         Raises:
-            TypeError: The extension holds something else.
+            TypeError: The extension is no policy.
         """
         policy = self.policy
         if extensions and EXTENSION in extensions:
@@ -226,7 +223,7 @@ class Guard:
             content, found = sanitizer.sanitize_bytes(content, *types)
             for other in bodies[1:]:
                 found += sanitizer.sanitize_bytes(other, *types)[1]
-            # What a rule only reports stands in the bytes as it stood in the value.
+            # What a rule only reports is found in the value, and again in the bytes.
             report = found if known is CLEAN else known + found.without(known)
         if not report.changed:
             return None, report
@@ -242,15 +239,10 @@ class Guard:
     ) -> _T | None:
         """Call the guard's own code; if that fails, nothing is sent, unless the policy says so.
 
-        Args:
-            policy: What is judged by.
-            host: Where the body goes, or how to find out; ``""`` when that is not known yet.
-            start: When the look at the body began.
-            judge: The code to call.
-            args: Its arguments.
+        ``start`` is when the look at the body began.
 
         Returns:
-            What it returns; None where the body is to be sent unguarded.
+            What `judge` returns; None where the body is to be sent unguarded.
 
         Raises:
             BodyError: The body may not leave.

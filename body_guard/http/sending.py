@@ -58,16 +58,7 @@ def send(
     *args: Any,
     **options: Any,
 ) -> Any:
-    """Send a request, judged before auth, and again after it on each hop.
-
-    Args:
-        guard: Judges it.
-        client: An httpx or httpx2 client.
-        original: Its own ``send``, bound to it.
-        request: Of ``send``, and so is the rest.
-        args: By position.
-        options: By name.
-    """
+    """Send a request by the client's own ``send``, judged before auth, and after it on each hop."""
     __tracebackhide__ = True
     add_last_hook(client, RequestHooks)
     judge_sent(guard, request)
@@ -145,10 +136,6 @@ class AsyncRequestHooks(RequestHooks):
 
 def add_last_hook(client: Any, hooks: type[RequestHooks]) -> bool:
     """Make the guard's the last request hook of a client, whatever hooks it has or will be given.
-
-    Args:
-        client: Of httpx or httpx2.
-        hooks: For its kind, sync or async.
 
     Returns:
         Whether it was not so before.

@@ -1,9 +1,9 @@
 """Counts by key, exact without a lock.
 
-A signal handler or a finalizer may send a guarded request in the middle of any function of ours, in
-the same thread, and would wait for ever for a lock that the code beneath it holds. So every step
-here that changes anything is one operation that CPython carries out whole, free-threaded builds
-included: `next` of an `itertools.count`, `dict.setdefault`, `dict.copy`, `list.append`, `list.pop`.
+A signal handler or a finalizer may send a guarded request in the middle of any function here, in
+the same thread, and would wait for ever for a lock that the interrupted code holds. So every step
+that changes anything is one atomic operation of CPython, free-threaded builds included: `next` of
+an `itertools.count`, `dict.setdefault`, `dict.copy`, `list.append`, `list.pop`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Key = TypeVar("_Key", bound="Hashable")
 
 
 class _Counter:
-    """A count of one key, which a reset closes."""
+    """A count of one key, closed by a reset."""
 
     __slots__ = ("_final", "_numbers")
 
@@ -36,7 +36,7 @@ class _Counter:
         return int(repr(self._numbers)[len("count(") : -1]) - 1
 
     def close(self) -> int:
-        """Return the last number that counts: all who ask get the same answer."""
+        """Return the last number that counts; every call returns the same."""
         return self._final.setdefault("value", self.value())
 
 
@@ -44,12 +44,12 @@ class Tally(Generic[_Key]):
     """Counts by key, exact under threads, signal handlers and finalizers, and bounded.
 
     Args:
-        most: How many keys are told apart, and how many wider ones besides.
+        most: How many keys are counted separately, and how many wider ones besides.
     """
 
     def __init__(self, most: int = 1000) -> None:
         self._most = most
-        #: The last one is in use; one before it is being read by the reset that replaced it.
+        #: The last one is in use; the one before is being read by the reset that replaced it.
         self._tables: list[dict[_Key, _Counter]] = [{}]
 
     def add(self, *keys: _Key) -> int:

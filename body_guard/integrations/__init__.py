@@ -1,1 +1,1 @@
-"""One library a file: where a body is made in it, and how to stand there."""
+"""One library a file: where it makes a body, and how that is guarded."""

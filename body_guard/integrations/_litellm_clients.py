@@ -27,11 +27,7 @@ __all__ = ["ClientNet"]
 
 
 class ClientNet:
-    """Watches clients, and remembers which, without keeping them alive.
-
-    Args:
-        current: Gives the guard, or None when there is none.
-    """
+    """Watches clients, and remembers which, without keeping them alive."""
 
     def __init__(self, current: Current) -> None:
         self._current = current

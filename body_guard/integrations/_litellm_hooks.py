@@ -219,7 +219,7 @@ def _refusal(error: BaseException | None, message: str) -> BodyError | None:
 
 
 def _keep_status(original: Any, current: Current) -> Any:
-    """Have an error that a provider's code makes of a refusal keep the refusal's status."""
+    """Keep the status of a refusal in the error that a provider's code makes of it."""
     signature = inspect.signature(original)
 
     @wraps(original)
@@ -235,7 +235,7 @@ def _keep_status(original: Any, current: Current) -> Any:
 
 
 def _try_once(original: Any, current: Current) -> Any:  # pragma: no cover - runs in the cells
-    """Have a Router raise a refusal, since there are releases that try any 400 again."""
+    """Raise a refusal out of a Router, since some releases try any 400 again."""
 
     @wraps(original)
     def should_retry_this_error(self: Any, error: Exception, *args: Any, **options: Any) -> Any:
@@ -248,11 +248,7 @@ def _try_once(original: Any, current: Current) -> Any:  # pragma: no cover - run
 
 
 def hooks(net: ClientNet) -> tuple[Hook, ...]:
-    """Return the table.
-
-    Args:
-        net: Watches the clients that come by.
-    """
+    """Return the table of hooks; the net watches the clients that are seen there."""
     posts = _arguments(net.watch, json=prepare_value, data=_sanitize_form)
     made = _watch_made(net.watch)
     rows: tuple[tuple[str, tuple[str, ...], Wrap, str], ...] = (

@@ -46,7 +46,7 @@ __all__ = ["BRIDGE", "LastCallback", "has_engine", "routes", "rows", "sanitize_p
 BRIDGE: Final = "litellm.rust_bridge.host.callbacks_legacy_python"
 _LOGGING: Final = "litellm.litellm_core_utils.litellm_logging"
 
-#: The provider whose body the engine shows to nobody: it shows the document that it uploads first.
+#: The provider whose body the engine does not show; it shows the document that it uploads first.
 _HIDING: Final = "reducto"
 
 #: What the first arguments of an OCR call are called, given by position. Other calls give none.
@@ -124,12 +124,7 @@ def _sanitize(
 ) -> object:
     """Return an argument of the engine's less what may not leave and what it cannot take.
 
-    Args:
-        guard: Judges it.
-        value: Is not changed.
-        locate: Returns the host that it goes to.
-        is_whole: Whether its members will be those of the body, so that rules for a place hold.
-        last: Whether no other guard will see the body.
+    ``is_whole`` says that its members will be those of the body, so that rules for a place hold.
     """
     __tracebackhide__ = True
     if not is_whole:
@@ -292,5 +287,5 @@ def _lack(route: str, hooked: set[str]) -> str:
     if not hooked & {"pre_call", "input_callback"}:
         return "nothing judges its bodies: install again"
     if route == "ocr" and "setup" not in hooked:
-        return "what Reducto is sent is shown to nobody, and a live object crashes it"
+        return "what Reducto is sent is not shown, and a live object crashes it"
     return ""

@@ -1,9 +1,8 @@
-"""The OpenAI SDK's encoding step, for every client in the process.
+"""The OpenAI SDK's encoding step, for every client in the process, Azure's too.
 
 ``openai._base_client`` encodes a body itself, before httpx is asked for a request (``content =
 openapi_dumps(json_data)``, openai 2.20 and up), so a guarded ``http_client=`` sees bytes, and a
-live object crashes before it. `HOOKS` are the two names that every body of the SDK goes by, Azure's
-too; a single client is guarded by `body_guard.guard`.
+live object crashes before that. A single client is guarded by `body_guard.guard`.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder", "record"]
 
-#: Values of one attribute that are told apart, in the life of a recorder. Hosts and owners come
-#: from data: a host per tenant would be a time series per tenant.
+#: Values of one attribute that a recorder keeps apart. Hosts and owners come from data: a host per
+#: tenant would be a time series per tenant.
 _MOST_VALUES: Final = 100
 _OTHER: Final = "_OTHER"
 
@@ -50,7 +50,7 @@ class Recorder:
     The counters ``body_guard.bodies``, ``body_guard.refused`` and ``body_guard.not_judged`` and the
     histogram ``body_guard.duration`` (in seconds) have the attributes ``host`` and ``mode``;
     refusals ``error.type`` too, and what was not judged ``reason``; ``body_guard.findings`` has
-    ``rule``, ``action`` and ``owner`` besides. No attribute tells more than 100 values apart.
+    ``rule``, ``action`` and ``owner`` besides. No attribute has more than 100 values.
     Findings are also events, ``body_guard.finding``, of the current span if that is recorded, with
     ``path`` as the log shows it.
 
@@ -81,7 +81,7 @@ class Recorder:
     def __call__(self, report: Report) -> None:
         """Record a report."""
         common = {"host": self._bounded("host", report.host), "mode": report.mode}
-        # What is found in an object before there is a request of it is counted with its bytes.
+        # A body is counted when its request is judged, not when its object is.
         if report.host or (report.refused and report.mode == "enforce"):
             self._bodies.add(1, common)
         self._duration.record(report.seconds, common)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from body_guard.policy import Policy
 
     # By their shapes, since a library that is not installed is Any to a type checker, which would
-    # then take everything. Each has a member that the class itself, given by mistake, has not.
+    # then accept everything. Each has a member that the class itself, given by mistake, lacks.
 
     class _HttpClient(Protocol):
         """A client of httpx or httpx2, sync or async."""
@@ -70,16 +70,16 @@ _Guardable = TypeVar(
 
 @dataclass(frozen=True, slots=True)
 class SDK:
-    """What has to be known of an SDK to guard its clients.
+    """How to guard the clients of an SDK.
 
     Attributes:
         name: Of its package, and of its distribution.
         bases: A class of the package by one of these names is among the bases of every client.
         clients: Where a client keeps its HTTP clients.
         arguments: The constructor's names for them.
-        is_stainless: Whether Stainless made it, so that a body can be judged as the object it is
-            where the SDK takes its options. Of others, the HTTP client sees what they encoded.
-        takes_both: Whether it takes clients of httpx and of httpx2, once it knows httpx2.
+        is_stainless: Whether Stainless made it, so that a body can be judged as an object, in the
+            SDK's options. Of others, the HTTP client sees what they encoded.
+        takes_both: Whether it takes clients of httpx and of httpx2.
     """
 
     name: str
@@ -97,7 +97,7 @@ SDKS: Final = {
         SDK("anthropic"),
         SDK("groq"),
         SDK("together"),
-        # Speakeasy's: pydantic writes the body, in one step with the check of its types.
+        # Made by Speakeasy: pydantic checks types and encodes the body in one step.
         SDK(
             "mistralai",
             bases=("BaseSDK",),
@@ -105,7 +105,7 @@ SDKS: Final = {
             arguments=("client", "async_client"),
             is_stainless=False,
         ),
-        # Fern's: a live object becomes a dict of its attributes before json= is given to httpx.
+        # Made by Fern: a live object becomes a dict of its attributes before httpx gets json=.
         SDK(
             "cohere",
             bases=("BaseCohere", "AsyncBaseCohere"),
@@ -124,7 +124,7 @@ def sdk_of(kind: type) -> SDK | None:
 
 
 def _sdk_base(kind: type) -> type | None:
-    """Return what all clients of an SDK are based on; None where this is no such client."""
+    """Return the base class of all clients of an SDK; None where this is no such client."""
     for base in kind.__mro__:
         sdk = SDKS.get(_package(base))
         if sdk is not None and base.__name__ in sdk.bases:

@@ -2,9 +2,9 @@
 
 sentry-sdk's LiteLLM integration kept a live span in the caller's ``metadata`` (2.40 to 2.63), and
 its Pydantic AI integration did so in ``run(metadata=)`` (2.58 to 2.68). Both are changed here to
-keep it where nobody serializes, as later releases do: in litellm's per-request kwargs, and in a
-local of one hook around pydantic-ai's request. What has to be changed is told by the shape of the
-code, not by a version; another shape is left alone.
+keep it where it is not serialized, as later releases do: in litellm's per-request kwargs, and in a
+local of one hook around pydantic-ai's request. The shape of the code decides what is changed, not a
+version; any other shape is left alone.
 """
 
 from __future__ import annotations
@@ -46,10 +46,9 @@ def install() -> None:
 
 
 def uninstall() -> None:
-    """Put back what `install` replaced.
+    """Restore what `install` replaced.
 
-    Where somebody replaced ours in turn, ours stays below theirs, hands on to the original, and
-    the log says so.
+    Beneath a later patch, ours stays in place and calls the original; the log says so.
     """
     with _lock:
         while _installs:
@@ -81,7 +80,7 @@ def status() -> Status:
 
 
 class _Install:
-    """What one `install` replaced; its replacements ask whether it is still on."""
+    """What one `install` replaced; the replacements ask whether it is still on."""
 
     def __init__(self) -> None:
         self.on = True
@@ -92,7 +91,7 @@ class _Install:
         setattr(holder, name, ours)
 
     def undo(self) -> list[str]:
-        """Put back what is still in its place; give the names of what is not."""
+        """Restore what is still in its place; return the names of what is not."""
         self.on = False
         buried = []
         for holder, name, original, ours in reversed(self._replaced):
@@ -109,7 +108,7 @@ _OFF.on = False
 
 
 def _imported(name: str) -> Any:
-    """Import one of sentry-sdk's integrations, or give None where it cannot be."""
+    """Import one of sentry-sdk's integrations; return None where it cannot be imported."""
     try:
         from sentry_sdk.integrations import DidNotEnable
     except ImportError:
@@ -140,16 +139,16 @@ def _litellm_state(module: Any) -> Status:
         code and "_get_metadata_dict" in code.co_names and _SPAN in code.co_consts for code in codes
     ):
         return "unknown"
-    return _where(lookup)
+    return _state_of(lookup)
 
 
-def _where(lookup: Callable[[dict[str, Any]], object]) -> Status:
-    """Ask the function in place; what it answers holds also when others patched on top of us."""
+def _state_of(lookup: Callable[[dict[str, Any]], object]) -> Status:
+    """Call the function in place: its answer holds also where others patched on top of ours."""
     metadata: dict[str, Any] = {}
     kwargs: dict[str, Any] = {"litellm_params": {"metadata": metadata}}
     try:
         found = lookup(kwargs)
-    except Exception:  # a stranger's function, with needs of its own
+    except Exception:  # a foreign function, with requirements of its own
         return "unknown"
     if found is kwargs:
         return "patched"
@@ -195,10 +194,10 @@ def _pydantic_ai_state(module: Any) -> Status:
     hooks = _registered(module)
     if any(getattr(wrapper, _INSTALL, _OFF).on for wrapper in above):
         return "patched" if hooks is None or [*hooks._registry] == [_JOINED] else "unknown"
-    if hooks is None:  # init has not run, or they are held where nobody finds them
+    if hooks is None:  # init has not run, or they are held somewhere else
         running = getattr(module.PydanticAIIntegration, "using_request_hooks", False)
         return "unknown" if running else "unfixed"
-    return "unfixed" if _three(hooks) else "unknown"
+    return "unfixed" if _find_three(hooks) else "unknown"
 
 
 def _chain(function: Any) -> Iterator[Any]:
@@ -214,7 +213,7 @@ def _nested(code: CodeType) -> list[CodeType]:
 
 
 def _registered(module: Any) -> Any:
-    """Find Sentry's hooks, which the ``Agent.__init__`` that it put in place holds."""
+    """Return Sentry's hooks, held by the ``Agent.__init__`` that it put in place."""
     for function in _chain(module.Agent.__init__):
         code = _code_of(function)
         if code and "hooks" in code.co_freevars and function.__globals__ is vars(module):
@@ -222,7 +221,7 @@ def _registered(module: Any) -> Any:
     return None
 
 
-def _three(hooks: Any) -> list[Any] | None:
+def _find_three(hooks: Any) -> list[Any] | None:
     """Return Sentry's three functions, if the registry holds them and nothing else."""
     registry = getattr(hooks, "_registry", None)
     if not isinstance(registry, dict) or registry.keys() != _HOOKS.keys():
@@ -239,18 +238,18 @@ def _change_pydantic_ai(module: Any, install: _Install) -> None:
         original(hooks)
         with _lock:
             if install.on:
-                _join(module, hooks, install)
+                _join_hooks(module, hooks, install)
 
     setattr(register_hooks, _INSTALL, install)
     install.replace(module, "register_hooks", register_hooks)
     hooks = _registered(module)
     if hooks is not None:
-        _join(module, hooks, install)
+        _join_hooks(module, hooks, install)
 
 
-def _join(module: Any, hooks: Any, install: _Install) -> None:
-    """Put one hook around the request in place of the three before and after it."""
-    three = _three(hooks)
+def _join_hooks(module: Any, hooks: Any, install: _Install) -> None:
+    """Replace the three hooks before and after the request by one around it."""
+    three = _find_three(hooks)
     if three is None:
         return
     joined = type(hooks)()

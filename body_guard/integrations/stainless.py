@@ -6,7 +6,7 @@ bytes to httpx. So a live object crashes before any HTTP client is reached, and 
 by `methods` for one client, by `hooks` for all clients of the process.
 
 What the SDK's encoder can write (datetimes, pydantic models) is legal here and stays, and so does
-what tells the SDK to leave a field out.
+what makes the SDK leave a field out.
 """
 
 from __future__ import annotations
@@ -55,15 +55,10 @@ _TEXTS: Final = (date, time, Decimal, UUID)
 
 
 def methods(original: Any, guard: Guard, sdk: str) -> dict[str, Any]:
-    """Return the methods that a guarded class has of its own.
+    """Return the methods of a guarded class of an SDK's clients.
 
     Functions of this very class, and not a class in front of it: an object whose class has generic
     bases, as these have, cannot be given a class that begins with another base.
-
-    Args:
-        original: The class of an SDK's clients that is to be guarded.
-        guard: Judges.
-        sdk: The SDK's package.
     """
 
     def judge(client: Any, options: Any) -> Handover:
@@ -118,12 +113,7 @@ def guard_of(request: Any, guard: Guard) -> Guard:
 
 
 def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
-    """Return the two names that every body of an SDK goes by, for all its clients in the process.
-
-    Args:
-        sdk: Its package.
-        title: What it is called.
-    """
+    """Return the two hooks that see every body of an SDK, for all its clients in the process."""
 
     def encode(original: Callable[[Any], bytes], current: Current) -> Callable[[Any], bytes]:
         style = _style_of(original)
@@ -184,7 +174,7 @@ def _start(guard: Guard, client: Any, options: Any, found: list[Report] | None =
 
 @contextmanager
 def _report_crash(handover: Handover, options: Any, sdk: str) -> Iterator[None]:
-    """Note and report an error that an audit did not prevent: there will be no request."""
+    """Note and report an encoder's error in an audit: there will be no request."""
     __tracebackhide__ = True
     try:
         yield
@@ -230,7 +220,7 @@ def _sanitize_options(handover: Handover, options: Any, sdk: str) -> None:
 def _sanitize(
     handover: Handover, value: Any, convert: Convert | None, left_out: tuple[type, ...]
 ) -> object:
-    """Sanitize a value but for the members that tell the SDK to leave out what it would send."""
+    """Sanitize a value, except for the members by which the SDK leaves something out."""
     __tracebackhide__ = True
     given = value
     if issubclass(type(value), dict):
@@ -251,10 +241,10 @@ def _sanitize(
 
 
 def text_of(value: Any) -> str:
-    """Write what has a text of its own as a form does; of all else it would write the repr.
+    """Return the text that a form writes of a date, time, Decimal or UUID.
 
     Raises:
-        TypeError: It has none.
+        TypeError: It is none of these; a form would write its repr.
     """
     if issubclass(type(value), _TEXTS):
         return str(value)
@@ -262,7 +252,7 @@ def text_of(value: Any) -> str:
 
 
 def _style_of(dumps: Callable[[Any], bytes]) -> Style | None:
-    """Return httpx's style if an encoder writes in it, seen in what it writes."""
+    """Return httpx's style if an encoder writes a sample in it."""
     try:
         is_httpx = dumps({"é": [1.0, None, '"']}) == '{"é":[1.0,null,"\\""]}'.encode()
     except Exception:  # it is no encoder of this kind
@@ -272,7 +262,7 @@ def _style_of(dumps: Callable[[Any], bytes]) -> Style | None:
 
 @lru_cache(maxsize=16)
 def convert_of(sdk: str) -> Convert | None:
-    """Return what an SDK's encoder makes of a value, or None where httpx's encoder is used."""
+    """Return the ``default`` of an SDK's encoder, or None where httpx's encoder is used."""
     try:
         encoder = import_module(f"{sdk}._utils._json")._CustomEncoder()
     except (ImportError, AttributeError):

@@ -63,14 +63,9 @@ def prepare_value(
     *,
     last: bool = False,
 ) -> object:
-    """Return a value as it may leave, and report what was found in it.
+    """Return a value as it may leave, as `judge_value` does, and report what was found in it.
 
-    Args:
-        guard: As of `judge_value`, and so are the value and `convert`.
-        value: What is about to be encoded.
-        locate: Returns the host that the value goes to.
-        convert: Of the encoder.
-        last: Whether no other guard will see the bytes.
+    ``last`` says that no other guard will see the bytes.
 
     Raises:
         BodyError: The body may not leave.
@@ -80,7 +75,7 @@ def prepare_value(
     host = locate()
     value, report = judge_value(guard, value, convert, host)
     if not last and _stays(report):
-        with suppress(*ENCODING_ERRORS):  # then nobody will see its bytes
+        with suppress(*ENCODING_ERRORS):  # then it has no bytes
             report = leave_to_bytes(report, encode(value), guard.policy)
     if report.findings:
         deliver(report, guard.policy, host)

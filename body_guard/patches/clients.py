@@ -78,10 +78,7 @@ def become(client: Any, kind: type) -> None:
 def hold(client: Any, holder: Any, policy: Policy) -> None:
     """Guard an HTTP client for an object that sends through it, unless its maker guarded it.
 
-    Args:
-        client: A client of httpx or httpx2.
-        holder: A client of an SDK, or what guards litellm.
-        policy: What must not leave; replaces the policy of earlier holders.
+    The policy replaces that of earlier holders.
     """
     if client not in _holders and issubclass(type(client), ClientDoor):
         return
@@ -112,13 +109,7 @@ def original_of(kind: type) -> type | None:
 
 
 def guarded_class(original: type, policy: Policy, parts: Parts) -> type:
-    """Return the subclass that guards the objects of a class, made once.
-
-    Args:
-        original: The class of a client.
-        policy: What must not leave.
-        parts: Called where there is no such subclass yet.
-    """
+    """Return the subclass that guards objects of a class, made once of what `parts` returns."""
     by_policy = _classes.setdefault(original, WeakValueDictionary())
     known = by_policy.get(policy)
     if known is None:

@@ -13,8 +13,8 @@ __all__ = ["Lock"]
 class Lock:
     """A reentrant lock, as of `threading.RLock`, to be used with ``with``.
 
-    A thread that holds a lock during a fork is not in the child, so that nobody would release it
-    there. What it guards may be half done: who takes it must be able to go on from there.
+    The child of a fork has no other threads, so a lock that one of them holds would never be
+    released there. What it guards may be half done: whoever takes it must cope with that.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Lock:
         self._lock.release()
 
     def renew(self) -> None:
-        """Make it free, in a forked child, unless the thread that forked holds it itself."""
+        """Free it in a forked child, unless the thread that forked holds it."""
         if self._lock.acquire(blocking=False):
             self._lock.release()
         else:

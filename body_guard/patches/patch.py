@@ -1,4 +1,4 @@
-"""Patch: one name of another library, replaced and given back; Hook: a row of a table of them."""
+"""Patch: one name of another library, replaced and restored; Hook: a row of a table of them."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ __all__ = ["Coverage", "Door", "Hook", "Patch"]
 
 _ABSENT: Final = object()
 
-#: How many objects of a patch are looked at for ours. Where it is not found, ours is put on top.
+#: How many objects of a later patch are searched for ours. Where it is not found, we patch again.
 _FAR: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """One place where the guard can stand.
+    """One place where bodies can be guarded.
 
     Attributes:
         name: The place.
-        hooked: Whether the guard stands there now.
-        why: What it sees there; or why it does not stand there.
-        absent: Whether there is no such place in what is installed.
+        hooked: Whether it is guarded now.
+        why: What the guard sees there; or why there is none.
+        absent: Whether the installed release has no such place.
     """
 
     name: str
@@ -46,11 +46,11 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Where the guard stands, and what goes past it.
+    """What is guarded, and what is not.
 
     Attributes:
         doors: Every place, in the order in which a body meets them.
-        warnings: A sentence for each way out that is open in this process and not guarded.
+        warnings: A sentence for each way out of this process that is not guarded.
         passes: What judges bodies: ``compiled``, or ``pure`` and why.
     """
 
@@ -66,8 +66,8 @@ class Hook:
     Args:
         owner: ``module`` or ``module:Class``, imported when the hook is applied.
         name: The attribute.
-        wrap: Given the original function and a function that gives the current guard, gives the
-            replacement; it must call the original where there is no guard.
+        wrap: Takes the original and a function that returns the current guard or None; returns the
+            replacement, which must call the original where there is no guard.
         sees: What the guard sees there, for `Door.why`.
     """
 
@@ -81,14 +81,14 @@ class Hook:
 
 
 class Patch:
-    """A hook at work: applied, and taken back so that the very object that was there is there.
+    """A hook that is applied, and undone by restoring the very object that was there.
 
-    Where somebody has put a patch of their own on top, ours stays beneath it and passes through,
-    since the current guard is gone; applied again, it is at work again.
+    Beneath a later patch of another library, ours cannot be undone; it passes through, since there
+    is no current guard. Applied again, it guards again.
 
     Args:
         hook: What to replace.
-        current: Gives the guard, or None when there is none.
+        current: Returns the guard, or None when there is none.
     """
 
     __slots__ = ("_current", "_original", "_ours", "_owner", "absent", "hook", "missing")
@@ -114,11 +114,11 @@ class Patch:
 
     @property
     def lost(self) -> bool:
-        """Whether ours was thrown away: what is there now does not lead to it."""
+        """Whether ours was replaced by something that does not call it."""
         return self.covered and not _leads(vars(self._owner).get(self.hook.name), self._ours)
 
     def apply(self) -> None:
-        """Replace the name; say in `missing` why that cannot be done, in `absent` if it is none."""
+        """Replace the name, or set `missing` to why that cannot be done."""
         if self.applied and not self.lost:
             return
         self.absent = False
@@ -147,13 +147,13 @@ class Patch:
         return self.hook.wrap(original, self._current)
 
     def restore(self) -> None:
-        """Put the original back where ours stands; beneath a later patch ours stays for now."""
+        """Restore the original; beneath a later patch, leave ours in place."""
         if self.applied and not self.covered:
             setattr(self._owner, self.hook.name, self._original)
             self._ours = self._original = _ABSENT
 
     def door(self) -> Door:
-        """Return how this hook stands."""
+        """Return whether this hook is applied, and why not."""
         if not self.applied:
             why = self.missing or "not installed"
             return Door(str(self.hook), False, why, self.absent)
@@ -166,10 +166,10 @@ class Patch:
 
 
 def _leads(patch: Any, ours: Any) -> bool:
-    """Check whether a patch leads to ours, by what it wraps or holds, or names in its module.
+    """Check whether a later patch reaches ours, by what it wraps or holds, or names in its module.
 
-    Reference by reference, so that no code of a stranger's is run; classes, modules and our own
-    record of a patch are no part of a patch.
+    It is searched by reference, so that no foreign code is run. Classes, modules and our own
+    `Patch` objects are skipped.
     """
     seen: set[int] = set()
     ahead: deque[Any] = deque([patch])

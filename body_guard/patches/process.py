@@ -62,7 +62,7 @@ def _patch_build(original: Any, current: Current) -> Any:
         guard = _guard_for(self, current)
         if guard is None:
             return original.__get__(self)(*args, **options)
-        # A user's override stands above a patch of the library's own class.
+        # A user's override is called before a patch of the library's own class.
         return build(guard, self, original.__get__(self), args, options, is_librarys=True)
 
     return build_request
