@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         GuardedClient,
         GuardedTransport,
     )
-    from body_guard.patches.process import coverage, install, uninstall
+    from body_guard.integrations.process_wide import coverage, install, uninstall
 
 __all__ = [
     "BodyError",
@@ -81,9 +81,9 @@ _LAZY = {
     "GuardedAsyncTransport": "body_guard.httpx",
     "GuardedClient": "body_guard.httpx",
     "GuardedTransport": "body_guard.httpx",
-    "coverage": "body_guard.patches.process",
-    "install": "body_guard.patches.process",
-    "uninstall": "body_guard.patches.process",
+    "coverage": "body_guard.integrations.process_wide",
+    "install": "body_guard.integrations.process_wide",
+    "uninstall": "body_guard.integrations.process_wide",
 }
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Host = str | Callable[[], str]
 
-__all__ = ["Guard"]
+__all__ = ["Guard", "add_time", "sanitize_content"]
 
 _EMPTY: Final = (b"",)
 
@@ -91,7 +91,7 @@ class Guard:
         start = perf_counter()
         policy = self.policy_for(extensions, host)
         prepared = self.call(policy, host, start, _prepare, policy, value)
-        return prepared and (prepared[0], _add_time(prepared[1], "", start))
+        return prepared and (prepared[0], add_time(prepared[1], "", start))
 
     def judge(
         self,
@@ -142,7 +142,7 @@ class Guard:
         elif recall(request, bodies, policy) is None:
             # It failed, and the policy lets the body go: no other guard is to fail once more.
             failed = replace(not_judged("the guard failed"), mode=policy.mode)
-            remember(request, bodies, policy, _add_time(failed, host, start))
+            remember(request, bodies, policy, add_time(failed, host, start))
 
     def has_judged(self, request: Any) -> bool:
         """Check whether a request is as it was judged, by the policy it has now."""
@@ -190,7 +190,7 @@ class Guard:
         if earlier is not None:
             # The bytes were reported; what was found in the value they were made of may not be.
             known = known.without(earlier) if audits else known
-            remember(request, bodies, policy, _add_time(earlier + known, host, start))
+            remember(request, bodies, policy, add_time(earlier + known, host, start))
             return known if known.findings else None
         if not bodies:
             report = known + replace(not_judged("stream"), mode=policy.mode)
@@ -203,7 +203,7 @@ class Guard:
             if change is not None:
                 put(request, self.library, *change)
                 bodies = (change[0],)
-        report = _add_time(report, host, start)
+        report = add_time(report, host, start)
         remember(request, bodies, policy, report)
         return report
 
@@ -216,18 +216,9 @@ class Guard:
         encoded: tuple[Policy, bytes] | None = None,
     ) -> tuple[tuple[bytes, dict[str, str]] | None, Report]:
         """Return the body and digests to send, and the report; None where the body is clean."""
-        content, report = bodies[0], known
-        if encoded != (policy, *bodies) and any(bodies):
-            sanitizer, headers = sanitizer_for(policy), request.headers
-            types = headers.get("Content-Type"), headers.get("Content-Encoding")
-            content, found = sanitizer.sanitize_bytes(content, *types)
-            for other in bodies[1:]:
-                found += sanitizer.sanitize_bytes(other, *types)[1]
-            # What a rule only reports is found in the value, and again in the bytes.
-            report = found if known is CLEAN else known + found.without(known)
-        if not report.changed:
-            return None, report
-        return (content, _renew_digests(request, content, report)), report
+        if encoded == (policy, *bodies) or not any(bodies):
+            return _follow(known, request.headers, bodies[0])
+        return sanitize_content(policy, bodies, request.headers, known)
 
     def call(
         self,
@@ -254,7 +245,7 @@ class Guard:
         except BodyError as error:
             refused = replace(error.report, refused=type(error).__name__)
             host = host if isinstance(host, str) else host()
-            reporting.deliver(_add_time(refused, host, start), policy, host)
+            reporting.deliver(add_time(refused, host, start), policy, host)
             raise error.with_traceback(None) from None  # the frames below hold the body
         except Exception as error:
             failure = str(error) if isinstance(error, GuardError) else _describe(error)
@@ -277,16 +268,50 @@ def _prepare(policy: Policy, value: object) -> tuple[object, Report]:
     return prepare(value)
 
 
-def _renew_digests(request: Any, content: bytes, report: Report) -> dict[str, str]:
-    """Return the headers that follow a sanitized body.
+def sanitize_content(
+    policy: Policy, bodies: tuple[bytes, ...], headers: Any, known: Report = CLEAN
+) -> tuple[tuple[bytes, dict[str, str]] | None, Report]:
+    """Sanitize the bytes of a request of any library.
+
+    Args:
+        policy: What must not leave.
+        bodies: The body; behind it, what else may be sent in its place, which is only looked at.
+        headers: Looked up by name without regard to case, or by lower-case name.
+        known: What was found in the value that the body was made of.
+
+    Returns:
+        The body and the digests to send, None where they stay; and the report.
 
     Raises:
-        SignedBodyError: One of them cannot.
+        SignedBodyError: The body is dirty, and a header signs it.
+        BodyError: The body may not leave.
     """
-    header = find_signature(request.headers)
+    __tracebackhide__ = True
+    sanitizer = sanitizer_for(policy)
+    types = headers.get("content-type"), headers.get("content-encoding")
+    content, report = sanitizer.sanitize_bytes(bodies[0], *types)
+    for other in bodies[1:]:
+        report += sanitizer.sanitize_bytes(other, *types)[1]
+    if known is not CLEAN:
+        # What a rule only reports is found in the value, and again in the bytes.
+        report = known + report.without(known)
+    return _follow(report, headers, content)
+
+
+def _follow(
+    report: Report, headers: Any, content: bytes
+) -> tuple[tuple[bytes, dict[str, str]] | None, Report]:
+    """Return a body with the digests that follow it, None where it is clean; and its report.
+
+    Raises:
+        SignedBodyError: A header signs what was changed.
+    """
+    if not report.changed:
+        return None, report
+    header = find_signature(headers)
     if header is None:
         try:
-            return renew_digests(request.headers, content)
+            return (content, renew_digests(headers, content)), report
         except UnknownDigestError as error:
             header = error.header
     raise SignedBodyError(
@@ -297,7 +322,8 @@ def _renew_digests(request: Any, content: bytes, report: Report) -> dict[str, st
     )
 
 
-def _add_time(report: Report, host: str, start: float) -> Report:
+def add_time(report: Report, host: str, start: float) -> Report:
+    """Return a report with its host, and the time since a start added to its own."""
     return stamp(report, host, report.seconds + perf_counter() - start)
 
 

@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from body_guard.http.outgoing import peek
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextvars import Token
@@ -27,10 +29,13 @@ __all__ = [
     "remove_last_hook",
     "send",
     "send_async",
+    "sent_bodies",
 ]
 
-#: The guard of the client that is sending in this context.
-_guard: Final[ContextVar[Guard | None]] = ContextVar("body_guard_sending", default=None)
+#: The guard of the client that is sending in this context, and the request.
+_sending: Final[ContextVar[tuple[Guard, Any] | None]] = ContextVar(
+    "body_guard_sending", default=None
+)
 
 
 def judge_sent(guard: Guard, request: Any) -> None:
@@ -62,7 +67,7 @@ def send(
     __tracebackhide__ = True
     add_last_hook(client, RequestHooks)
     judge_sent(guard, request)
-    token = _guard.set(guard)
+    token = _sending.set((guard, request))
     try:
         return original(request, *args, **options)
     finally:
@@ -82,32 +87,42 @@ async def send_async(
     __tracebackhide__ = True
     add_last_hook(client, AsyncRequestHooks)
     await judge_sent_async(guard, request)
-    token = _guard.set(guard)
+    token = _sending.set((guard, request))
     try:
         return await original(request, *args, **options)
     finally:
         _end(token)
 
 
-def _end(token: Token[Guard | None]) -> None:
+def _end(token: Token[tuple[Guard, Any] | None]) -> None:
     try:  # noqa: SIM105 - suppress() would double what a clean request costs here
-        _guard.reset(token)
+        _sending.reset(token)
     except ValueError:  # a coroutine that is closed unfinished may end in another context
         pass
 
 
 def _judge(request: Any) -> None:
     __tracebackhide__ = True
-    guard = _guard.get()
-    if guard is not None:
-        judge_sent(guard, request)
+    now = _sending.get()
+    if now is not None:
+        judge_sent(now[0], request)
+        if request is not now[1]:  # of a redirect or an auth flow; `_end` resets it
+            _sending.set((now[0], request))
 
 
 async def _judge_async(request: Any) -> None:
     __tracebackhide__ = True
-    guard = _guard.get()
-    if guard is not None:
-        await judge_sent_async(guard, request)
+    now = _sending.get()
+    if now is not None:
+        await judge_sent_async(now[0], request)
+        if request is not now[1]:
+            _sending.set((now[0], request))
+
+
+def sent_bodies() -> tuple[bytes, ...] | None:
+    """Return the bodies of the request that a guarded client is sending; None where none is."""
+    now = _sending.get()
+    return None if now is None else peek(now[1], now[0].library)
 
 
 class RequestHooks(UserList[Any]):
@@ -123,7 +138,7 @@ class RequestHooks(UserList[Any]):
         self.data = hooks
 
     def __iter__(self) -> Iterator[Any]:
-        if _guard.get() is None:  # somebody copies or inspects the list
+        if _sending.get() is None:  # somebody copies or inspects the list
             return iter(self.data)
         return chain(self.data, (self._last,))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Convert = Callable[[Any], object]
     Locate = Callable[[], str]
 
-__all__ = ["judge_value", "leave_to_bytes", "prepare_value", "unknown_host"]
+__all__ = ["convert_as", "judge_value", "leave_to_bytes", "prepare_value", "unknown_host"]
 
 
 def unknown_host() -> str:
@@ -110,6 +111,28 @@ class _Either:
             return self.first(value)
         except TypeError:
             return self.second(value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """What a value is once an encoder has written it."""
+
+    dumps: Callable[[Any], str | bytes]
+
+    def __call__(self, value: Any) -> object:
+        try:
+            return json.loads(self.dumps(value))
+        except (ValueError, RecursionError):
+            raise TypeError from None
+
+
+def convert_as(dumps: Callable[[Any], str | bytes]) -> Convert:
+    """Return what an encoder of the application's own makes of values that JSON does not know.
+
+    Args:
+        dumps: The encoder.
+    """
+    return _Encoded(dumps)
 
 
 _MOST_CONVERTING: Final = 64

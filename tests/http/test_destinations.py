@@ -154,8 +154,8 @@ def test_an_address_that_is_none_is_the_librarys_to_refuse(client_door: Door, wi
 def test_a_guard_for_a_host_that_is_known_early() -> None:
     """What an SDK's path asks for; without a policy of its own for the host, the same guard."""
     guard = Guard(httpx, POLICY)
-    assert guard.at("other.test") is guard
-    assert guard.at("a.own.test").policy is OWN
+    assert guard.at(lambda: "other.test") is guard
+    assert guard.at(lambda: "a.own.test").policy is OWN
     assert guard.policy is POLICY
 
 

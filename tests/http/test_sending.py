@@ -254,19 +254,19 @@ def test_uninstall_leaves_a_guarded_client_guarded(family: Family, wire: Wire) -
 
 def test_a_client_that_is_gone_is_forgotten(family: Family, wire: Wire) -> None:
     """What install() remembers of clients keeps none of them, and is not kept itself."""
-    from body_guard.patches.process import _installation
+    from body_guard.integrations.process_wide import _installation
 
     body_guard.install()
     client = family.library.Client(transport=family.library.MockTransport(wire))
     client.post(URL, content=CLEAN)
     (known,) = [one for one in _installation.libraries if one.module is family.library]
-    assert id(client) in known.clients
+    assert id(client) in known.row.leave.__self__.clients
     gone = id(client)
     gc.disable()
     try:
         del client
         wire.requests.clear()
-        assert gone not in known.clients
+        assert gone not in known.row.leave.__self__.clients
     finally:
         gc.enable()
 

@@ -38,9 +38,21 @@ print(os.waitstatus_to_exitcode(status))
 """
 
 LOCKS = {
-    "install": ("patches.process import _installation as it", "it.lock", "it.install(None)"),
-    "uninstall": ("patches.process import _installation as it", "it.lock", "it.uninstall()"),
-    "coverage": ("patches.process import _installation as it, coverage", "it.lock", "coverage()"),
+    "install": (
+        "integrations.process_wide import _installation as it",
+        "it.lock",
+        "it.install(None, ())",
+    ),
+    "uninstall": (
+        "integrations.process_wide import _installation as it",
+        "it.lock",
+        "it.uninstall()",
+    ),
+    "coverage": (
+        "integrations.process_wide import _installation as it, coverage",
+        "it.lock",
+        "coverage()",
+    ),
     "litellm": (
         "integrations.litellm import _installation as it, uninstall",
         "it.lock",

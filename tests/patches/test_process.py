@@ -18,7 +18,7 @@ import sentry_sdk.transport
 import body_guard
 from body_guard import Policy, Report, Rule, SignedBodyError
 from body_guard.cli.provider import Provider, provider
-from body_guard.patches.process import _installation
+from body_guard.integrations.process_wide import ALWAYS, _installation
 
 from doors import Family, Wire, using
 
@@ -526,7 +526,7 @@ def test_who_only_looks_for_a_library(family: Family) -> None:
 
 def test_two_copies_do_not_ask_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Should both wait for a library, each asks the finders that are not ours."""
-    another = type(_installation)()
+    another = type(_installation)(ALWAYS)
     monkeypatch.setattr(sys, "meta_path", [another, _installation, *sys.meta_path])
     for each in (another, _installation):
         found = each.find_spec("httpx", None)
@@ -557,7 +557,7 @@ def test_a_folder_of_that_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -
 def test_uninstalled_while_a_library_is_imported() -> None:
     """Who comes in after the end is not guarded."""
     library = ModuleType("httpx")
-    _installation.guard_library(library)
+    _installation.guard_library(ALWAYS[0], library)
     assert library not in [one.module for one in _installation.libraries]
 
 
@@ -631,7 +631,10 @@ post()
 print(library.Client.send.__code__.co_filename.endswith("_client.py"))
 """
 AGAIN = {
-    "reloaded": "importlib.reload(sys.modules['body_guard.patches.process'])",
+    "reloaded": (
+        "for each in ('patches.process', 'integrations.process_wide'):\n"
+        "    importlib.reload(sys.modules[f'body_guard.{each}'])"
+    ),
     "imported again": (
         "for each in [each for each in sys.modules if each.split('.')[0] == 'body_guard']:\n"
         "    del sys.modules[each]"

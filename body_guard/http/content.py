@@ -1,0 +1,166 @@
+"""Bodies of libraries other than httpx, as bytes: judged, and judged once.
+
+Such a library stands on another: requests and botocore on urllib3, a transport of httpx may stand
+on aiohttp. What the outer one's door has judged, the inner one's passes.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from body_guard.core.report import CLEAN, Report, not_judged
+from body_guard.http.auditing import audit
+from body_guard.http.reporting import deliver
+from body_guard.http.request_guard import add_time, sanitize_content
+from body_guard.http.sending import sent_bodies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, MutableMapping
+
+    from body_guard.http.request_guard import Guard
+    from body_guard.policy import Policy
+
+__all__ = [
+    "Change",
+    "fold_headers",
+    "in_memory",
+    "judge_content",
+    "renew_headers",
+    "report_unread",
+    "sending",
+    "was_judged",
+]
+
+
+class Change(NamedTuple):
+    """What a body and its headers become.
+
+    Attributes:
+        content: The body.
+        headers: New values, by lower-case name, of headers that are there.
+    """
+
+    content: bytes
+    headers: dict[str, str]
+
+
+def fold_headers(headers: Mapping[Any, Any] | None) -> dict[str, str]:
+    """Return headers by lower-case name; of several of one name, the last."""
+    if not headers:
+        return {}
+    return {_text(name).lower(): _text(value) for name, value in headers.items()}
+
+
+def _text(part: object) -> str:
+    return part.decode("latin-1") if isinstance(part, bytes) else str(part)
+
+
+def renew_headers(headers: MutableMapping[Any, Any], change: Change) -> None:
+    """Give headers the values of a change; their names keep their spelling and place."""
+    for name in list(headers):
+        value = change.headers.get(_text(name).lower())
+        if value is not None:
+            headers[name] = value
+
+
+def in_memory(body: object) -> bytes | None:
+    """Return a body that lies in memory, text in UTF-8; None for a file, a stream or the like."""
+    if isinstance(body, bytes):
+        return body
+    if isinstance(body, str):
+        return body.encode("utf-8", "surrogatepass")  # what cannot be sent, its library refuses
+    return bytes(body) if isinstance(body, (bytearray, memoryview)) else None
+
+
+def judge_content(
+    guard: Guard,
+    content: bytes,
+    headers: Mapping[str, str],
+    host: str,
+    known: Report = CLEAN,
+) -> Change | None:
+    """Judge the body of a request that is about to be sent or signed, and report it.
+
+    Args:
+        guard: Judges it, by its policy for the host.
+        content: The body.
+        headers: By lower-case name.
+        host: Where it goes.
+        known: What was found in the value that the body was made of, not delivered yet.
+
+    Returns:
+        What the body and its headers become; None where they stay.
+
+    Raises:
+        BodyError: The body may not leave.
+        GuardError: The guard failed.
+    """
+    __tracebackhide__ = True
+    start = perf_counter()
+    policy = guard.policy_for(None, host)
+    judged = guard.call(policy, host, start, _judge, policy, content, headers, known)
+    if judged is None:
+        return None
+    change, report = judged
+    deliver(add_time(report, host, start), policy, host)
+    return change
+
+
+def _judge(
+    policy: Policy, content: bytes, headers: Mapping[str, str], known: Report
+) -> tuple[Change | None, Report]:
+    __tracebackhide__ = True
+    if policy.mode == "audit":
+        # What was found in the value was left in it, and is found in its bytes again.
+        look = audit(lambda: sanitize_content(policy, (content,), headers))
+        return None, known + look.without(known)
+    change, report = sanitize_content(policy, (content,), headers, known)
+    if change is None:
+        return None, report
+    content, renewed = change
+    if "content-length" in headers:
+        renewed["content-length"] = str(len(content))
+    return Change(content, renewed), report
+
+
+def report_unread(guard: Guard, why: str, host: str, known: Report = CLEAN) -> None:
+    """Report a body that is passed on as it is.
+
+    Args:
+        guard: Of the door that it passes.
+        why: As `Report.why_not_judged`.
+        host: Where it goes.
+        known: As of `judge_content`.
+    """
+    policy = guard.policy_for(None, host)
+    deliver(known + replace(not_judged(why), mode=policy.mode), policy, host)
+
+
+#: The body that the door of an outer library has judged and is sending, in a tuple.
+_sent: Final[ContextVar[tuple[object, ...]]] = ContextVar("body_guard_sent", default=())
+
+
+@contextmanager
+def sending(body: object) -> Iterator[None]:
+    """Let the doors of the libraries beneath pass a judged body."""
+    token = _sent.set((body,))
+    try:
+        yield
+    finally:
+        _sent.reset(token)
+
+
+def was_judged(body: object) -> bool:
+    """Check whether a door around this one has judged a body and is sending it."""
+    if any(body is sent for sent in _sent.get()):
+        return True
+    bodies = sent_bodies()
+    if bodies is None:
+        return False
+    # A transport of httpx may hand the stream of a request on, wrapped in one of its own.
+    content = in_memory(body)
+    return content is None or content in bodies
