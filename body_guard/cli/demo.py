@@ -14,7 +14,7 @@ import sentry_sdk
 from rich.console import Console
 from sentry_sdk.transport import Transport
 
-from body_guard import BodyGuardError, GuardedClient, Report, collect
+from body_guard import BodyGuardError, GuardedClient, collect, report_of
 from body_guard.cli.extras import keep_litellm_offline
 from body_guard.cli.provider import provider
 from body_guard.cli.story import Call, Claim, Story, Telling, show
@@ -44,7 +44,7 @@ def run(*, verbose: bool = False) -> int:
     for number, story in enumerate(STORIES, 1):
         console.print(f"{number}. {story.title}", style="bold")
         console.print(story.about, end="\n\n")
-        with _logged() as lines:
+        with _collect_log() as lines:
             telling = _run(console, story)
         show(console, telling, lines, verbose=verbose)
         held += sum(claim.held for claim in telling.claims)
@@ -75,7 +75,7 @@ def _crash() -> Telling:
         guarded = _post(GuardedClient, {**_CHAT, "metadata": metadata})
     claims = (
         Claim("Plain, the call ends in a TypeError.", plain.error.startswith("TypeError: ")),
-        *_of_the_span(plain, guarded, span, metadata, envelopes),
+        *_span_claims(plain, guarded, span, metadata, envelopes),
     )
     return Telling(plain, guarded, claims)
 
@@ -84,10 +84,10 @@ def _one_call() -> Telling:
     """Complete a chat with a live span in its metadata by litellm, before and after `install`."""
     with _live_span() as (span, envelopes):
         metadata = {"user_id": "u-17", "_sentry_span": span}
-        plain = _complete_by_itself("litellm as it is", metadata)
+        plain = _complete_directly("litellm as it is", metadata)
         integration.install()
         try:
-            guarded = _complete_by_itself("litellm after install()", metadata)
+            guarded = _complete_directly("litellm after install()", metadata)
         finally:
             integration.uninstall()
     claims = (
@@ -96,7 +96,7 @@ def _one_call() -> Telling:
             plain.error.startswith("InternalServerError: ")
             and plain.error.endswith(" is not JSON serializable"),
         ),
-        *_of_the_span(plain, guarded, span, metadata, envelopes),
+        *_span_claims(plain, guarded, span, metadata, envelopes),
     )
     return Telling(plain, guarded, claims)
 
@@ -111,12 +111,12 @@ def _leak() -> Telling:
             "Plain, the key arrives, with its value.",
             [member in body for body in plain.bodies] == [True],
         ),
-        _arrives_clean(guarded),
+        _clean_claim(guarded),
         Claim(
             "Guarded, all the rest arrives, byte for byte.",
             guarded.bodies == tuple(body.replace(member, b"") for body in plain.bodies),
         ),
-        _reported(guarded, "/metadata/_sentry_trace", "builtins.str"),
+        _report_claim(guarded, "/metadata/_sentry_trace", "builtins.str"),
     )
     return Telling(plain, guarded, claims)
 
@@ -147,7 +147,7 @@ STORIES: Final = (
 
 @contextmanager
 def _live_span() -> Iterator[tuple[Any, list[Any]]]:
-    """Start Sentry and a span; give the span, and the list that gets the envelopes at the end."""
+    """Start Sentry and a span; yield the span, and the list that gets the envelopes at the end."""
     with (
         _sentry() as envelopes,
         sentry_sdk.start_transaction(name="demo"),
@@ -156,19 +156,19 @@ def _live_span() -> Iterator[tuple[Any, list[Any]]]:
         yield span, envelopes
 
 
-def _of_the_span(
+def _span_claims(
     plain: Call, guarded: Call, span: Any, metadata: dict[str, object], envelopes: list[Any]
 ) -> tuple[Claim, ...]:
     """Return the claims about a chat with a span in its metadata, by any client."""
     kind = f"{type(span).__module__}.{type(span).__qualname__}"
     return (
         Claim("Plain, nothing arrives.", not plain.bodies),
-        _arrives_clean(guarded),
+        _clean_claim(guarded),
         Claim(
             "Guarded, every other member arrives as it was.",
             guarded.values == [{**_CHAT, "metadata": {"user_id": "u-17"}}],
         ),
-        _reported(guarded, "/metadata/_sentry_span", kind),
+        _report_claim(guarded, "/metadata/_sentry_span", kind),
         Claim(
             "The caller's metadata still holds the span.",
             metadata == {"user_id": "u-17", "_sentry_span": span},
@@ -180,12 +180,12 @@ def _of_the_span(
     )
 
 
-def _arrives_clean(call: Call) -> Claim:
+def _clean_claim(call: Call) -> Claim:
     clean = [b"_sentry_" not in body for body in call.bodies] == [True]
     return Claim("Guarded, one body arrives, without a _sentry_ key.", clean)
 
 
-def _reported(call: Call, path: str, kind: str) -> Claim:
+def _report_claim(call: Call, path: str, kind: str) -> Claim:
     places = [(found.path, found.type) for found in call.findings]
     return Claim("Guarded, the report names the place and the type.", places == [(path, kind)])
 
@@ -196,13 +196,13 @@ def _post(client_class: type[httpx.Client], body: dict[str, object]) -> Call:
     def send(url: str) -> Iterable[Finding]:
         with client_class(trust_env=False, timeout=10) as client:
             response = client.post(f"{url}/v1/chat/completions", json=body)
-        report = response.request.extensions.get("body_guard")
-        return report.findings if isinstance(report, Report) else ()
+        report = report_of(response)
+        return report.findings if report else ()
 
     return _call(_name(client_class), send, BodyGuardError)
 
 
-def _complete_by_itself(name: str, metadata: dict[str, object]) -> Call:
+def _complete_directly(name: str, metadata: dict[str, object]) -> Call:
     """Complete a chat by litellm without the OpenAI SDK, as it does for most providers."""
     litellm = _litellm()
     handler = import_module("litellm.llms.custom_httpx.http_handler").HTTPHandler
@@ -295,7 +295,7 @@ def _configure(litellm: Any, settings: dict[str, object]) -> None:
 
 @contextmanager
 def _sentry() -> Iterator[list[Any]]:
-    """Start Sentry for a while; give the list that gets the envelopes, since no server does."""
+    """Start Sentry for a while; yield the list that gets the envelopes, since no server does."""
     envelopes: list[Any] = []
 
     class Kept(Transport):  # type: ignore[misc]  # mypy skips sentry_sdk
@@ -320,7 +320,7 @@ def _sentry() -> Iterator[list[Any]]:
 
 
 @contextmanager
-def _logged() -> Iterator[list[str]]:
+def _collect_log() -> Iterator[list[str]]:
     """Collect the lines that body_guard logs, as a console shows them in production."""
     lines: list[str] = []
 

@@ -42,7 +42,7 @@ def check(file: str) -> None:
 
     The exit code is 0 when it makes sense, and 1, with file, key and reason, when it does not.
     """
-    loaded = _loaded(file)
+    loaded = _load(file)
     click.echo(f"{file}: ok")
     click.echo("\n".join(_summary(loaded)))
     for host, own in dict(loaded.hosts).items():
@@ -61,7 +61,7 @@ def explain(file: str, pointer: str, host: str) -> None:
     that is shown instead. The exit code is 0 when it is a pointer and the policy makes sense,
     whether a rule fires or not.
     """
-    asked = _loaded(file).for_host(host)
+    asked = _load(file).for_host(host)
     try:
         judged = explain_rules(Matcher(asked.rules, ZONES), pointer)
     except ValueError as error:
@@ -115,7 +115,7 @@ def _fires(asked: Policy, place: str) -> Iterator[tuple[Rule, str]]:
         yield next(iter(found.values())), f", in a body with {' or '.join(found)}" if some else ""
 
 
-def _loaded(file: str) -> Policy:
+def _load(file: str) -> Policy:
     try:
         return Policy.load(file)
     except PolicyError as error:

@@ -29,34 +29,34 @@ def presets(name: str | None) -> None:
     """
     console = Console(soft_wrap=False)
     if name is None:
-        console.print(_overview())
+        console.print(_list_presets())
         return
     try:
         rules = preset(name)
     except PolicyError as error:
         raise click.UsageError(str(error)) from None
     for rule in rules:
-        console.print(_described(rule))
+        console.print(_describe(rule))
 
 
-def _overview() -> Table:
+def _list_presets() -> Table:
     table = Table("preset", "rules", "names", "owner", "", box=None)
     for name, rules in PRESETS.items():
-        names = sum(len(_matched(rule)) for rule in rules)
+        names = sum(len(_patterns(rule)) for rule in rules)
         owners = ", ".join(dict.fromkeys(rule.owner for rule in rules))
         default = "on by default" if rules is SENTRY else ""
         table.add_row(name, str(len(rules)), str(names), owners, default)
     return table
 
 
-def _described(rule: Rule) -> Table:
+def _describe(rule: Rule) -> Table:
     table = Table(box=None, show_header=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     zones = "; not in JSON Schema properties, tool arguments, text" if rule.protect else ""
     rows = {
         "rule": rule.name,
-        "matches": " ".join(_matched(rule)),
+        "matches": " ".join(_patterns(rule)),
         "where": " ".join(rule.scope) + zones,
         "except": " ".join(rule.exceptions),
         "action": rule.action,
@@ -69,5 +69,5 @@ def _described(rule: Rule) -> Table:
     return table
 
 
-def _matched(rule: Rule) -> tuple[str, ...]:
+def _patterns(rule: Rule) -> tuple[str, ...]:
     return (*rule.keys, *(f"{prefix}*" for prefix in rule.prefixes), *rule.types)

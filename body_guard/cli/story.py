@@ -34,7 +34,7 @@ class Call:
     @property
     def values(self) -> list[object]:
         """The bodies, parsed."""
-        return [_parsed(body) for body in self.bodies]
+        return [_parse(body) for body in self.bodies]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def show(
     remarks = [("log", line) for line in logged]
     if verbose or not all(claim.held for claim in telling.claims):
         remarks += [("held" if claim.held else "FAILED", claim.text) for claim in telling.claims]
-    table(console, (plain.name, guarded.name), [(_came_of(plain), _came_of(guarded))])
+    table(console, (plain.name, guarded.name), [(_outcome(plain), _outcome(guarded))])
     if places:
         table(console, ("found at", "rule", "type", "owner"), places)
     if remarks:
@@ -93,8 +93,8 @@ def table(console: Console, names: Iterable[str], rows: Iterable[Iterable[str]])
     console.print()
 
 
-def _came_of(call: Call) -> str:
-    bodies = [_lay_out(_masked(value)) for value in call.values]
+def _outcome(call: Call) -> str:
+    bodies = [_lay_out(_mask(value)) for value in call.values]
     return "\n".join([*filter(None, [call.error]), *(bodies or ["Nothing arrived."])])
 
 
@@ -115,20 +115,20 @@ def _lay_out(value: object, indent: int = 0, name: str = "") -> str:
     return "\n".join([f"{margin}{name}{opening}", ",\n".join(parts), f"{margin}{closing}"])
 
 
-def _parsed(body: bytes) -> object:
+def _parse(body: bytes) -> object:
     try:
         return json.loads(body)
     except ValueError:
         return f"({len(body)} bytes that are not JSON)"
 
 
-def _masked(value: object) -> object:
+def _mask(value: object) -> object:
     """Return a parsed body with the length of what leaked in the place of it."""
     if isinstance(value, list):
-        return [_masked(item) for item in value]
+        return [_mask(item) for item in value]
     if not isinstance(value, dict):
         return value
     return {
-        key: f"({len(str(member))} chars)" if key.startswith("_sentry_") else _masked(member)
+        key: f"({len(str(member))} chars)" if key.startswith("_sentry_") else _mask(member)
         for key, member in value.items()
     }

@@ -140,7 +140,7 @@ def _warnings(doors: tuple[Door, ...]) -> Iterator[str]:
             yield sentence
 
 
-def _installed(distribution: str) -> bool:
+def _is_installed(distribution: str) -> bool:
     try:
         importlib.metadata.distribution(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -151,16 +151,16 @@ def _installed(distribution: str) -> bool:
 #: What is not sent over httpx: whether it can happen in this process, and the warning.
 _NOT_COVERED: Final[tuple[tuple[Callable[[], bool], str], ...]] = (
     (
-        lambda: _installed("boto3"),
+        lambda: _is_installed("boto3"),
         "boto3 sends SageMaker embeddings, Bedrock batches and files itself; a body is guarded "
         "only where litellm makes it a string first.",
     ),
     (
-        lambda: _installed("websockets"),
+        lambda: _is_installed("websockets"),
         "websockets carry the realtime APIs and are not guarded.",
     ),
     (
-        lambda: _installed("google-cloud-aiplatform"),
+        lambda: _is_installed("google-cloud-aiplatform"),
         "The Vertex SDK sends the bodies of non-Gemini Vertex models itself, over gRPC.",
     ),
 )

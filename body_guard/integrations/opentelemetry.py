@@ -80,7 +80,7 @@ class Recorder:
 
     def __call__(self, report: Report) -> None:
         """Record a report."""
-        common = {"host": self._bounded("host", report.host), "mode": report.mode}
+        common = {"host": self._bound("host", report.host), "mode": report.mode}
         # A body is counted when its request is judged, not when its object is.
         if report.host or (report.refused and report.mode == "enforce"):
             self._bodies.add(1, common)
@@ -90,7 +90,7 @@ class Recorder:
         if report.refused:
             self._refused.add(1, {**common, "error.type": report.refused})
         if not report.judged:
-            reason = self._bounded("reason", report.why_not_judged)
+            reason = self._bound("reason", report.why_not_judged)
             self._not_judged.add(1, {**common, "reason": reason})
         span = trace.get_current_span()
         for finding in report.findings[:_MOST_EVENTS] if span.is_recording() else ():
@@ -99,12 +99,12 @@ class Recorder:
 
     def _attributes(self, finding: Finding) -> dict[str, str]:
         return {
-            "rule": self._bounded("rule", finding.rule),
+            "rule": self._bound("rule", finding.rule),
             "action": finding.action,
-            "owner": self._bounded("owner", finding.owner),
+            "owner": self._bound("owner", finding.owner),
         }
 
-    def _bounded(self, attribute: str, value: str) -> str:
+    def _bound(self, attribute: str, value: str) -> str:
         known = self._known.setdefault(attribute, set())
         if value not in known:
             if len(known) >= _MOST_VALUES:

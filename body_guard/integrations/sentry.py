@@ -38,7 +38,7 @@ def install() -> None:
     """
     with _lock:
         for name, (state, change) in _TARGETS.items():
-            module = _imported(name)
+            module = _import_integration(name)
             if module is not None and state(module) == "unfixed":
                 install = _Install()
                 _installs.append(install)
@@ -71,7 +71,7 @@ def status() -> Status:
         can be imported.
     """
     with _lock:
-        modules = {name: _imported(name) for name in _TARGETS}
+        modules = {name: _import_integration(name) for name in _TARGETS}
         states = {
             _TARGETS[name][0](module) for name, module in modules.items() if module is not None
         }
@@ -107,7 +107,7 @@ _OFF: Final = _Install()
 _OFF.on = False
 
 
-def _imported(name: str) -> Any:
+def _import_integration(name: str) -> Any:
     """Import one of sentry-sdk's integrations; return None where it cannot be imported."""
     try:
         from sentry_sdk.integrations import DidNotEnable
@@ -186,12 +186,12 @@ def _pydantic_ai_state(module: Any) -> Status:
     code = _code_of(register)
     if code is None:  # up to 2.57 there is no such function, and no span in a dict
         return "fixed" if register is None else "unknown"
-    keeping = {code.co_name for code in _nested(code) if _SPAN in code.co_consts}
+    keeping = {code.co_name for code in _nested_code(code) if _SPAN in code.co_consts}
     if not keeping:
         return "fixed"
     if keeping != {*_HOOKS.values()}:
         return "unknown"
-    hooks = _registered(module)
+    hooks = _find_registered(module)
     if any(getattr(wrapper, _INSTALL, _OFF).on for wrapper in above):
         return "patched" if hooks is None or [*hooks._registry] == [_JOINED] else "unknown"
     if hooks is None:  # init has not run, or they are held somewhere else
@@ -208,11 +208,11 @@ def _chain(function: Any) -> Iterator[Any]:
     yield function
 
 
-def _nested(code: CodeType) -> list[CodeType]:
+def _nested_code(code: CodeType) -> list[CodeType]:
     return [const for const in code.co_consts if isinstance(const, CodeType)]
 
 
-def _registered(module: Any) -> Any:
+def _find_registered(module: Any) -> Any:
     """Return Sentry's hooks, held by the ``Agent.__init__`` that it put in place."""
     for function in _chain(module.Agent.__init__):
         code = _code_of(function)
@@ -242,7 +242,7 @@ def _change_pydantic_ai(module: Any, install: _Install) -> None:
 
     setattr(register_hooks, _INSTALL, install)
     install.replace(module, "register_hooks", register_hooks)
-    hooks = _registered(module)
+    hooks = _find_registered(module)
     if hooks is not None:
         _join_hooks(module, hooks, install)
 

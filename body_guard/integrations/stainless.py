@@ -206,7 +206,7 @@ def _sanitize_options(handover: Handover, options: Any, sdk: str) -> None:
     __tracebackhide__ = True
     if options.method.lower() == "get":
         return
-    left_out = _left_out(sdk)
+    left_out = _types_left_out(sdk)
     convert = text_of if options.files else convert_of(sdk)
     for name, value in zip(_FIELDS, handover.values, strict=True):
         if value is None or issubclass(type(value), (bytes, bytearray, *left_out)):
@@ -272,7 +272,7 @@ def convert_of(sdk: str) -> Convert | None:
 
 
 @lru_cache(maxsize=16)
-def _left_out(sdk: str) -> tuple[type, ...]:
+def _types_left_out(sdk: str) -> tuple[type, ...]:
     """Return an SDK's types for "not given" and "leave this out"."""
     types = vars(import_module(f"{sdk}._types"))
     return tuple([types[name] for name in ("NotGiven", "Omit") if name in types])

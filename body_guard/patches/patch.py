@@ -115,7 +115,7 @@ class Patch:
     @property
     def lost(self) -> bool:
         """Whether ours was replaced by something that does not call it."""
-        return self.covered and not _leads(vars(self._owner).get(self.hook.name), self._ours)
+        return self.covered and not _reaches(vars(self._owner).get(self.hook.name), self._ours)
 
     def apply(self) -> None:
         """Replace the name, or set `missing` to why that cannot be done."""
@@ -165,7 +165,7 @@ class Patch:
         return Door(str(self.hook), True, self.hook.sees + above)
 
 
-def _leads(patch: Any, ours: Any) -> bool:
+def _reaches(patch: Any, ours: Any) -> bool:
     """Check whether a later patch reaches ours, by what it wraps or holds, or names in its module.
 
     It is searched by reference, so that no foreign code is run. Classes, modules and our own
@@ -179,11 +179,11 @@ def _leads(patch: Any, ours: Any) -> bool:
             return True
         if id(here) not in seen and not issubclass(type(here), (type, ModuleType, Patch)):
             seen.add(id(here))
-            ahead.extend(_held(here))
+            ahead.extend(_references(here))
     return False
 
 
-def _held(here: Any) -> list[Any]:
+def _references(here: Any) -> list[Any]:
     """Return what an object refers to; of a function's module, only what its code names."""
     held, kind = gc.get_referents(here), type(here)
     if kind is not FunctionType:

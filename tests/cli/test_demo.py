@@ -404,7 +404,7 @@ def test_what_the_guard_logs_is_shown(caplog: pytest.LogCaptureFixture) -> None:
     """A warning of body_guard becomes a line, and one of less weight does not."""
     caplog.set_level(logging.DEBUG, "body_guard")
     logger = logging.getLogger("body_guard")
-    with demo._logged() as lines:
+    with demo._collect_log() as lines:
         logger.warning("removed %s", "/a")
         logger.info("not judged")
     logger.warning("afterwards")
