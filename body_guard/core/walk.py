@@ -99,7 +99,7 @@ class _Node:
     items: list[Any]  # values of an array, (key, value) pairs of an object
     copies: bool  # whether the items replace the source even where they are clean
     state: int  # of the globs
-    value: object = None
+    value: Any = None
     pending: Iterator[tuple[int, Any]] = field(init=False)
     edits: dict[int, object] = field(default_factory=dict)  # what replaces items, by position
     odd_names: bool = False  # whether two members may come out under one name
@@ -188,8 +188,7 @@ class WalkResult:
 
     def __init__(self, root: _Node, report: Report) -> None:
         self._root = root
-        value = root.value
-        self.value: object = value[0] if isinstance(value, list) else None
+        self.value: object = root.value[0]
         self.report = report
         self.size = root.size - 2
         self.depth = root.depth - 1
