@@ -13,10 +13,19 @@
 
 #include <math.h>
 #include <stddef.h>
-#include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+
+/* Flags of encode. */
+#define ENSURE_ASCII 1ul
+#define HAND_BACK_UNSERIALIZABLE 2ul /* what json cannot write is not just removed */
+#define HAND_BACK_FOREIGN 4ul        /* rules may match values by their class */
+
+/* What is recorded besides the values of names, all of which are larger. */
+#define PLACE 0u /* no finding: a container in which something was found */
+#define UNSERIALIZABLE 1u
+#define HELD 2u /* the same, of a member that stands there yet, with null */
+#define BAD_KEY 3u
+#define NON_FINITE 4u
+#define SURROGATE 5u
 
 #define MOST_LEVELS 2000    /* DEEPEST of encode.py */
 #define MOST_RECORDS 100000 /* a body with more faults is the walk's */
@@ -24,25 +33,21 @@
 #define BLOCK 1024          /* characters for which room is made at once, */
 #define MOST_CHARACTER 12   /* this many bytes for each: a pair of escapes */
 
-/* A body that is no tree can unfold without end. The walk, which is linear, decides once more work
- * was repeated than this, and this many times what was done once; or, since not every repetition
- * is noticed, after this much of a body that may be no tree. */
+/* Work is what was written, and this much for each container. A body that is no tree can unfold
+ * without end: the walk, which is linear, decides once more work was repeated than this, and this
+ * many times what was done once; or, since not every repetition is noticed, after so much work in
+ * all. */
+#define CONTAINER_WORK 64
 #define MOST_REPEATED ((Py_ssize_t)1 << 20)
 #define MOST_TIMES 8
-#define MOST_CONTAINERS 1000000
-#define MOST_UNFOLDED ((Py_ssize_t)64 << 20)
-#define MOST_COMPARED 16000000 /* levels, in search of the closing edges of cycles */
-#define KNOWN 1024             /* containers that are recognized */
-#define CONTAINER_WORK 32      /* what one costs, in bytes that are written */
+#define MOST_WORK ((Py_ssize_t)64 << 20)
+#define KNOWN 1024 /* containers that are recognized */
 
 typedef enum { RUNNING, HANDED_BACK, FAILED } State; /* FAILED: an exception is set */
 
-/* What became of a value; says nothing once the pass has stopped. */
-typedef enum {
-    DONE,
-    OPENED, /* a container whose frame is now the innermost */
-    GONE,   /* json cannot write it: nothing was written */
-} Outcome;
+/* What became of a value: a container of which a frame is open; GONE: json cannot write it, and
+ * nothing was written; else DONE, or the pass has stopped. */
+typedef enum { DONE, OPENED, GONE } Outcome;
 
 /* A container that is being written. */
 typedef struct {
@@ -58,7 +63,7 @@ typedef struct {
 /* What was found: a fault, a name that rules mention, or the place of these. A place refers to the
  * one around it, so that a path costs no more than a step, however deep it is. */
 typedef struct {
-    uint32_t code;         /* BG_..., or the value of a name */
+    uint32_t code;         /* what was found, or the value of a name */
     Py_ssize_t place;      /* 1 + the index of the record of the container around it, or 0 */
     PyObject *key;         /* strong; NULL in an array */
     Py_ssize_t index;
@@ -68,8 +73,7 @@ typedef struct {
 
 typedef struct {
     State state;
-    BgState *module;
-    const KeyTable *keys;
+    const BgKeys *keys;
     unsigned long flags;
     Py_ssize_t max_bytes;
     const char *comma, *colon;
@@ -87,7 +91,7 @@ typedef struct {
     Record *records;
     Py_ssize_t records_used, records_size;
 
-    Py_ssize_t containers, compared;
+    Py_ssize_t work;          /* besides what was written */
     Py_ssize_t repeating;     /* the depth of the outermost container that was met before, or 0 */
     Py_ssize_t repeated_from; /* the work done when it was opened, */
     Py_ssize_t repeated;      /* and the work that was repeated before it */
@@ -99,28 +103,15 @@ static inline Frame *innermost(const Pass *pass) {
     return &pass->frames[pass->depth - 1];
 }
 
-static void hand_back(Pass *pass) {
+static Outcome hand_back(Pass *pass) {
     if (pass->state == RUNNING) pass->state = HANDED_BACK;
+    return DONE;
 }
 
-static void fail(Pass *pass) {
+static Outcome fail(Pass *pass) {
     pass->state = FAILED;
     pass->used = pass->size; /* nothing is written any more */
-}
-
-/* Room for one more in an array of C memory. */
-static int make_room(Pass *pass, void **array, Py_ssize_t used, Py_ssize_t *size, size_t each) {
-    if (used < *size) return 1;
-    Py_ssize_t wanted = 2 * *size + 16;
-    void *larger = PyMem_Realloc(*array, (size_t)wanted * each);
-    if (larger == NULL) {
-        PyErr_NoMemory();
-        fail(pass);
-        return 0;
-    }
-    *array = larger;
-    *size = wanted;
-    return 1;
+    return DONE;
 }
 
 /* Output. */
@@ -148,17 +139,14 @@ static inline void put(Pass *pass, const char *text, Py_ssize_t size) {
     pass->used += size;
 }
 
-/* Text. Plain characters are those that are written as they are, whatever the style. */
-
-/* What is written for a character of ASCII, and its length as the last byte: looking it up costs
- * less than telling the few that need an escape apart. Filled when the module is made. */
-static char written[128][8];
-
-static inline int is_plain(Py_UCS4 c, Py_UCS4 highest) {
-    return c >= 0x20 && c <= highest && c != '"' && c != '\\';
+static Outcome write_word(Pass *pass, const char *word) {
+    put(pass, word, (Py_ssize_t)strlen(word));
+    return DONE;
 }
 
-static char *put_escape(char *to, Py_UCS4 unit) {
+/* Text. */
+
+static char *put_unit(char *to, Py_UCS4 unit) {
     static const char hex[] = "0123456789abcdef";
     *to++ = '\\';
     *to++ = 'u';
@@ -166,95 +154,23 @@ static char *put_escape(char *to, Py_UCS4 unit) {
     return to;
 }
 
-static void fill_written(void) {
-    static const char characters[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
-    for (int c = 0; c < 128; c++) {
-        int plain = is_plain((Py_UCS4)c, 0x7E);
-        written[c][0] = (char)c;
-        written[c][7] = plain ? 1 : (char)(put_escape(written[c], (Py_UCS4)c) - written[c]);
-    }
-    for (int i = 0; i < 7; i++) {
-        char *to = written[(unsigned char)characters[i]];
-        to[1] = letters[i];
-        to[7] = 2;
-    }
-}
-
 static inline char *put_character(char *to, Py_UCS4 c, int ensure_ascii) {
-    if (c < 0x7F) {
-        memcpy(to, written[c], 8);
-        return to + written[c][7];
+    static const char letters[0x80] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r',
+                                       ['\t'] = 't', ['"'] = '"',  ['\\'] = '\\'};
+    if (c < 0x80 && letters[c] != 0) {
+        *to++ = '\\';
+        *to++ = letters[c];
+        return to;
     }
-    if (!ensure_ascii) return to + bg_put_utf8(to, c);
-    if (c < 0x10000) return put_escape(to, c);
-    to = put_escape(to, Py_UNICODE_HIGH_SURROGATE(c));
-    return put_escape(to, Py_UNICODE_LOW_SURROGATE(c));
+    if (c >= 0x20 && (c < 0x7F || !ensure_ascii)) return bg_put_utf8(to, c);
+    if (c < 0x10000) return put_unit(to, c);
+    return put_unit(put_unit(to, Py_UNICODE_HIGH_SURROGATE(c)), Py_UNICODE_LOW_SURROGATE(c));
 }
 
-#ifdef __SSE2__
-/* Sixteen characters as bytes, or only eight, and zeros; what is not ASCII becomes 0 or a byte from
- * 0x80 on. */
-static inline __m128i load_bytes(int kind, const void *data, Py_ssize_t at, int count) {
-    const __m128i *from = (const __m128i *)((const char *)data + at * kind);
-    const __m128i zeros = _mm_setzero_si128();
-    if (kind == PyUnicode_1BYTE_KIND) {
-        return count == 16 ? _mm_loadu_si128(from) : _mm_loadl_epi64(from);
-    }
-    if (kind == PyUnicode_2BYTE_KIND) {
-        return _mm_packus_epi16(_mm_loadu_si128(from), count == 16 ? _mm_loadu_si128(from + 1) : zeros);
-    }
-    __m128i low = _mm_packs_epi32(_mm_loadu_si128(from), _mm_loadu_si128(from + 1));
-    if (count != 16) return _mm_packus_epi16(low, zeros);
-    __m128i high = _mm_packs_epi32(_mm_loadu_si128(from + 2), _mm_loadu_si128(from + 3));
-    return _mm_packus_epi16(low, high);
-}
-
-/* A bit for each byte that is not plain. */
-static inline unsigned special_bytes(__m128i bytes, Py_UCS4 highest) {
-    /* Signed, so that bytes from 0x80 on are below the space as well. */
-    __m128i special = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' '));
-    special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
-    special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
-    special = _mm_or_si128(special, _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)(highest + 1))));
-    return (unsigned)_mm_movemask_epi8(special);
-}
-#endif
-
-/* Copy plain characters from `at` to the first that is not, or to `stop`; return where that is.
- * What is behind them in the output may be overwritten, but no more than `stop - at` bytes. */
-static inline Py_ssize_t copy_plain(char *to, int kind, const void *data, Py_ssize_t at,
-                                    Py_ssize_t stop, Py_UCS4 highest) {
-#ifdef __SSE2__
-    for (int count = 16; count >= 8; count -= 8) {
-        while (stop - at >= count) {
-            __m128i bytes = load_bytes(kind, data, at, count);
-            if (count == 16) {
-                _mm_storeu_si128((__m128i *)to, bytes);
-            } else {
-                _mm_storel_epi64((__m128i *)to, bytes);
-            }
-            unsigned special = special_bytes(bytes, highest) & ((1u << count) - 1);
-            if (special != 0) return at + __builtin_ctz(special);
-            at += count;
-            to += count;
-        }
-    }
-#endif
-    for (; at < stop; at++) {
-        Py_UCS4 c = PyUnicode_READ(kind, data, at);
-        if (!is_plain(c, highest)) break;
-        *to++ = (char)c;
-    }
-    return at;
-}
-
-/* The character at `*at`, and step over it. Two surrogates that form a pair are the character that
+/* What a surrogate becomes that stands before `*at`. Two that form a pair are the character that
  * they spell, any other is U+FFFD; and the text is unsound, since UTF-8 cannot write either. */
 static inline Py_UCS4 sound_character(Pass *pass, int kind, const void *data, Py_ssize_t length,
-                                      Py_ssize_t *at) {
-    Py_UCS4 c = PyUnicode_READ(kind, data, *at);
-    *at += 1;
-    if (!Py_UNICODE_IS_SURROGATE(c)) return c;
+                                      Py_ssize_t *at, Py_UCS4 c) {
     pass->is_unsound = 1;
     Py_UCS4 low = *at < length ? PyUnicode_READ(kind, data, *at) : 0;
     if (!Py_UNICODE_IS_HIGH_SURROGATE(c) || !Py_UNICODE_IS_LOW_SURROGATE(low)) return 0xFFFD;
@@ -262,8 +178,44 @@ static inline Py_UCS4 sound_character(Pass *pass, int kind, const void *data, Py
     return Py_UNICODE_JOIN_SURROGATES(c, low);
 }
 
+#ifdef BG_SSE2
+/* Sixteen characters as bytes; what is not ASCII becomes 0 or a byte from 0x80 on. */
+static inline __m128i load_bytes(int kind, const void *data, Py_ssize_t at) {
+    const __m128i *from = (const __m128i *)((const char *)data + at * kind);
+    __m128i low = _mm_loadu_si128(from);
+    if (kind == PyUnicode_1BYTE_KIND) return low;
+    __m128i high = _mm_loadu_si128(from + 1);
+    if (kind == PyUnicode_2BYTE_KIND) return _mm_packus_epi16(low, high);
+    low = _mm_packs_epi32(low, high);
+    high = _mm_packs_epi32(_mm_loadu_si128(from + 2), _mm_loadu_si128(from + 3));
+    return _mm_packus_epi16(low, high);
+}
+#endif
+
+/* Copy characters up to the highest from `at` to the first that is not plain, or to `stop`; return
+ * where that is. What is behind them in the output may be overwritten, up to `stop - at` bytes. */
+static inline Py_ssize_t copy_plain(char *to, int kind, const void *data, Py_ssize_t at,
+                                    Py_ssize_t stop, Py_UCS4 highest) {
+#ifdef BG_SSE2
+    for (; stop - at >= 16; at += 16, to += 16) {
+        __m128i bytes = load_bytes(kind, data, at);
+        _mm_storeu_si128((__m128i *)to, bytes);
+        __m128i higher = _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)(highest + 1)));
+        unsigned found = bg_find_specials(bytes);
+        found |= (unsigned)_mm_movemask_epi8(_mm_or_si128(bytes, higher));
+        if (found != 0) return at + __builtin_ctz(found);
+    }
+#endif
+    for (; at < stop; at++) {
+        Py_UCS4 c = PyUnicode_READ(kind, data, at);
+        if (!bg_is_plain(c) || c > highest) break;
+        *to++ = (char)c;
+    }
+    return at;
+}
+
 static inline void write_characters(Pass *pass, int kind, const void *data, Py_ssize_t length) {
-    int ensure_ascii = (pass->flags & BG_ENSURE_ASCII) != 0;
+    int ensure_ascii = (pass->flags & ENSURE_ASCII) != 0;
     Py_UCS4 highest = ensure_ascii ? 0x7E : 0x7F;
     int enough = kind == PyUnicode_1BYTE_KIND ? 1 : 3;
     for (Py_ssize_t at = 0; at < length;) {
@@ -276,7 +228,8 @@ static inline void write_characters(Pass *pass, int kind, const void *data, Py_s
             at = end;
             /* Others come one by one, or many in a row with few plain ones between. */
             for (int ascii = 0; at < stop && ascii < enough;) {
-                Py_UCS4 c = sound_character(pass, kind, data, length, &at);
+                Py_UCS4 c = PyUnicode_READ(kind, data, at++);
+                if (Py_UNICODE_IS_SURROGATE(c)) c = sound_character(pass, kind, data, length, &at, c);
                 to = put_character(to, c, ensure_ascii);
                 ascii = c < 0x80 ? ascii + 1 : 0;
             }
@@ -286,24 +239,20 @@ static inline void write_characters(Pass *pass, int kind, const void *data, Py_s
 }
 
 static void write_text(Pass *pass, PyObject *text) {
-    if (!BG_IS_READY(text)) {
-        hand_back(pass);
-        return;
-    }
+    pass->is_unsound = 0;
+    if (PyUnicode_READY(text) < 0) fail(pass); /* before 3.12 */
+    if (pass->state != RUNNING) return;
     Py_ssize_t length = PyUnicode_GET_LENGTH(text);
     const void *data = PyUnicode_DATA(text);
-    pass->is_unsound = 0;
     if (length > BLOCK && !reserve(pass, length + BLOCK * MOST_CHARACTER)) return; /* at once */
     put(pass, "\"", 1);
-    switch (PyUnicode_KIND(text)) { /* three copies of the loop, each for one width */
-    case PyUnicode_1BYTE_KIND:
+    int kind = (int)PyUnicode_KIND(text); /* a copy of the loop for each but the rarest */
+    if (kind == PyUnicode_1BYTE_KIND) {
         write_characters(pass, PyUnicode_1BYTE_KIND, data, length);
-        break;
-    case PyUnicode_2BYTE_KIND:
+    } else if (kind == PyUnicode_2BYTE_KIND) {
         write_characters(pass, PyUnicode_2BYTE_KIND, data, length);
-        break;
-    default:
-        write_characters(pass, PyUnicode_4BYTE_KIND, data, length);
+    } else {
+        write_characters(pass, kind, data, length);
     }
     put(pass, "\"", 1);
 }
@@ -312,11 +261,8 @@ static void write_text(Pass *pass, PyObject *text) {
 
 static Py_ssize_t add_record(Pass *pass, Record found) {
     if (pass->records_used >= MOST_RECORDS) hand_back(pass);
-    if (pass->state != RUNNING
-        || !make_room(pass, (void **)&pass->records, pass->records_used, &pass->records_size,
-                      sizeof(Record))) {
-        return -1;
-    }
+    if (BG_MAKE_ROOM(pass->records, pass->records_used, pass->records_size) < 0) fail(pass);
+    if (pass->state != RUNNING) return -1;
     Py_XINCREF(found.key);
     Py_XINCREF(found.type);
     pass->records[pass->records_used] = found;
@@ -331,7 +277,7 @@ static Py_ssize_t record(Pass *pass, uint32_t code, PyTypeObject *type, Py_ssize
     if (level > 0) place = pass->frames[level - 1].place;
     for (; level < pass->depth; level++) { /* what has no place yet */
         Frame *frame = &pass->frames[level];
-        Record its_place = {BG_PLACE, place, frame->key, frame->index, NULL, 0, 0};
+        Record its_place = {PLACE, place, frame->key, frame->index, NULL, 0, 0};
         place = frame->place = 1 + add_record(pass, its_place);
     }
     Record found = {code, place, pass->key, pass->index, (PyObject *)type, start, end};
@@ -344,13 +290,14 @@ static void record_here(Pass *pass, uint32_t code, PyTypeObject *type) {
 
 /* Containers. */
 
-static Py_ssize_t work_done(const Pass *pass) {
-    return pass->used + CONTAINER_WORK * pass->containers;
-}
-
-static void check_repeated(Pass *pass) {
-    Py_ssize_t work = work_done(pass), repeated = pass->repeated + work - pass->repeated_from;
-    if (repeated > MOST_REPEATED && repeated > MOST_TIMES * (work - repeated)) hand_back(pass);
+/* Called for each container, with what it takes. */
+static void add_work(Pass *pass, Py_ssize_t work) {
+    pass->work += work;
+    Py_ssize_t done = pass->used + pass->work;
+    if (pass->may_be_shared && done > MOST_WORK) hand_back(pass);
+    if (pass->repeating == 0) return;
+    Py_ssize_t repeated = pass->repeated + done - pass->repeated_from;
+    if (repeated > MOST_REPEATED && repeated > MOST_TIMES * (done - repeated)) hand_back(pass);
 }
 
 /* A container that more than one reference leads to may close a cycle, and then the walk decides:
@@ -358,42 +305,29 @@ static void check_repeated(Pass *pass) {
 static void check_shared(Pass *pass, PyObject *container) {
     if (!pass->may_be_shared) memset(pass->known, 0, sizeof pass->known);
     pass->may_be_shared = 1;
-    pass->compared += pass->depth;
     for (Py_ssize_t level = pass->depth; level-- > 0;) {
         if (pass->frames[level].container == container) hand_back(pass);
-    }
-    if (pass->compared > MOST_COMPARED || pass->containers > MOST_CONTAINERS
-        || pass->used > MOST_UNFOLDED) {
-        hand_back(pass);
     }
     PyObject **known = &pass->known[((uintptr_t)container >> 4) % KNOWN];
     if (*known == container && pass->repeating == 0) {
         pass->repeating = pass->depth + 1;
-        pass->repeated_from = work_done(pass);
+        pass->repeated_from = pass->used + pass->work;
     }
     *known = container;
+    add_work(pass, pass->depth);
 }
 
 static Outcome open_container(Pass *pass, PyObject *container) {
     int is_object = PyDict_Check(container);
-    if (pass->depth >= MOST_LEVELS) {
-        hand_back(pass);
-        return DONE;
-    }
-    if ((is_object ? PyDict_GET_SIZE(container) : Py_SIZE(container)) == 0) {
-        put(pass, is_object ? "{}" : "[]", 2);
-        return DONE;
-    }
+    if (pass->depth >= MOST_LEVELS) return hand_back(pass);
+    if (is_object && PyDict_GET_SIZE(container) == 0) return write_word(pass, "{}");
+    if (!is_object && Py_SIZE(container) == 0) return write_word(pass, "[]");
     /* Without a second reference there is no second way to it. The caller's own to the body itself
      * does not count: another way to that is a cycle. */
     if (pass->depth > 0 && Py_REFCNT(container) > 1) check_shared(pass, container);
-    pass->containers++;
-    if (pass->repeating) check_repeated(pass);
-    if (pass->state != RUNNING
-        || !make_room(pass, (void **)&pass->frames, pass->depth, &pass->frames_size,
-                      sizeof(Frame))) {
-        return DONE;
-    }
+    add_work(pass, CONTAINER_WORK);
+    if (BG_MAKE_ROOM(pass->frames, pass->depth, pass->frames_size) < 0) fail(pass);
+    if (pass->state != RUNNING) return DONE;
     Py_INCREF(container);
     Frame frame = {container, Py_XNewRef(pass->key), pass->index, 0, -1, 0, is_object};
     pass->frames[pass->depth++] = frame;
@@ -412,55 +346,58 @@ static void close_container(Pass *pass) {
     put(pass, frame->is_object ? "}" : "]", 1);
     if (frame->note >= 0) pass->records[frame->note].end = pass->used;
     if (pass->depth == pass->repeating) {
-        pass->repeated += work_done(pass) - pass->repeated_from;
+        pass->repeated += pass->used + pass->work - pass->repeated_from;
         pass->repeating = 0;
     }
     drop_frame(pass);
 }
 
-/* A dict subclass: json asks its `items`, which is the dict's own, or the walk's business.
+/* Open a dict, unless json would ask its class for the items: then it is the walk's.
  *
  * The lookup compares names in the namespaces of classes; one that was given a key of a hostile
  * class runs its __eq__. So what is borrowed here is held on to meanwhile; frames hold theirs. */
-static Outcome open_dict_subclass(Pass *pass, PyObject *container) {
-    PyObject *key = Py_XNewRef(pass->key);
-    Py_INCREF(container);
+static Outcome open_dict(Pass *pass, PyObject *container) {
+    if (PyDict_CheckExact(container) || PyDict_GET_SIZE(container) == 0) { /* json asks neither */
+        return open_container(pass, container);
+    }
+    PyObject *key = Py_XNewRef(pass->key), *items = PyUnicode_InternFromString("items");
     Outcome outcome = DONE;
-    if (PyDict_GET_SIZE(container) == 0 /* json does not ask then */
-        || _PyType_Lookup(Py_TYPE(container), pass->module->items) == pass->module->dict_items) {
-        outcome = open_container(pass, container);
-    } else {
+    Py_INCREF(container);
+    if (items == NULL) {
+        fail(pass);
+    } else if (_PyType_Lookup(Py_TYPE(container), items) != _PyType_Lookup(&PyDict_Type, items)) {
         hand_back(pass);
+    } else {
+        outcome = open_container(pass, container);
     }
     Py_DECREF(container);
+    Py_XDECREF(items);
     Py_XDECREF(key);
     return outcome;
 }
 
-/* Values. */
-
-static void write_large_int(Pass *pass, PyObject *number) {
-    /* Over the limit there would be an exception, which the collector tracks. */
-    if (_PyLong_NumBits(number) > MOST_BITS) {
-        hand_back(pass);
-        return;
-    }
-    PyObject *digits = PyLong_Type.tp_repr(number);
-    if (digits == NULL) {
-        fail(pass);
-        return;
-    }
-    put(pass, PyUnicode_DATA(digits), PyUnicode_GET_LENGTH(digits));
-    Py_DECREF(digits);
+static Outcome open_array(Pass *pass, PyObject *container) {
+    PyTypeObject *base = PyList_Check(container) ? &PyList_Type : &PyTuple_Type;
+    if (Py_TYPE(container)->tp_iter != base->tp_iter) return hand_back(pass);
+    return open_container(pass, container);
 }
 
-static void write_int(Pass *pass, PyObject *number) {
+/* Values. */
+
+static Outcome write_large_int(Pass *pass, PyObject *number) {
+    /* Over the limit there would be an exception, which the collector tracks. */
+    if (_PyLong_NumBits(number) > MOST_BITS) return hand_back(pass);
+    PyObject *digits = PyLong_Type.tp_repr(number);
+    if (digits == NULL) return fail(pass);
+    put(pass, PyUnicode_DATA(digits), PyUnicode_GET_LENGTH(digits));
+    Py_DECREF(digits);
+    return DONE;
+}
+
+static Outcome write_int(Pass *pass, PyObject *number) {
     int overflow;
     long long value = PyLong_AsLongLongAndOverflow(number, &overflow);
-    if (overflow) {
-        write_large_int(pass, number);
-        return;
-    }
+    if (overflow) return write_large_int(pass, number);
     char digits[20], *end = digits + sizeof digits, *at = end;
     unsigned long long rest = value < 0 ? 0 - (unsigned long long)value : (unsigned long long)value;
     do {
@@ -469,74 +406,47 @@ static void write_int(Pass *pass, PyObject *number) {
     } while (rest != 0);
     if (value < 0) *--at = '-';
     put(pass, at, end - at);
+    return DONE;
 }
 
-static void write_float(Pass *pass, PyObject *value) {
+static Outcome write_float(Pass *pass, PyObject *value) {
     double number = PyFloat_AS_DOUBLE(value);
     if (!isfinite(number)) {
-        record_here(pass, BG_NON_FINITE, Py_TYPE(value));
-        put(pass, "null", 4);
-        return;
+        record_here(pass, NON_FINITE, Py_TYPE(value));
+        return write_word(pass, "null");
     }
     char *digits = PyOS_double_to_string(number, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
-    if (digits == NULL) {
-        fail(pass);
-        return;
-    }
+    if (digits == NULL) return fail(pass);
     put(pass, digits, (Py_ssize_t)strlen(digits));
     PyMem_Free(digits);
+    return DONE;
 }
 
-static void write_str(Pass *pass, PyObject *value) {
+static Outcome write_str(Pass *pass, PyObject *value) {
     Py_ssize_t start = pass->used;
     write_text(pass, value);
-    if (pass->is_unsound) record(pass, BG_SURROGATE, Py_TYPE(value), start, start);
-}
-
-/* A value of a class that is not json's own. None of its code is run. */
-static Outcome write_foreign(Pass *pass, PyObject *value) {
-    PyTypeObject *type = Py_TYPE(value);
-    if (pass->flags & BG_HAND_BACK_FOREIGN) {
-        hand_back(pass);
-    } else if (PyDict_Check(value)) {
-        return open_dict_subclass(pass, value);
-    } else if (PyList_Check(value) ? type->tp_iter == PyList_Type.tp_iter
-                                   : PyTuple_Check(value) && type->tp_iter == PyTuple_Type.tp_iter) {
-        return open_container(pass, value);
-    } else if (PyUnicode_Check(value)) {
-        write_str(pass, value);
-    } else if (PyLong_Check(value)) {
-        write_int(pass, value);
-    } else if (PyFloat_Check(value)) {
-        write_float(pass, value);
-    } else if (PyList_Check(value) || PyTuple_Check(value) || pass->depth == 0
-               || (pass->flags & BG_HAND_BACK_UNSERIALIZABLE)) {
-        hand_back(pass);
-    } else {
-        return GONE;
-    }
+    if (pass->is_unsound) record(pass, SURROGATE, Py_TYPE(value), start, start);
     return DONE;
 }
 
+/* Whether the class of a value is one that json's own decoder makes, or tuple. */
+static int is_jsons_own(PyObject *value) {
+    return PyDict_CheckExact(value) || PyList_CheckExact(value) || PyTuple_CheckExact(value)
+           || PyUnicode_CheckExact(value) || PyLong_CheckExact(value) || PyFloat_CheckExact(value);
+}
+
+/* No code of its class is run: these checks look at flags of the type. */
 static Outcome write_value(Pass *pass, PyObject *value) {
-    PyTypeObject *type = Py_TYPE(value);
-    if (type == &PyDict_Type || type == &PyList_Type || type == &PyTuple_Type) {
-        return open_container(pass, value);
-    }
-    if (type == &PyUnicode_Type) {
-        write_str(pass, value);
-    } else if (type == &PyLong_Type) {
-        write_int(pass, value);
-    } else if (type == &PyFloat_Type) {
-        write_float(pass, value);
-    } else if (value == Py_None) {
-        put(pass, "null", 4);
-    } else if (type == &PyBool_Type) {
-        put(pass, value == Py_True ? "true" : "false", value == Py_True ? 4 : 5);
-    } else {
-        return write_foreign(pass, value);
-    }
-    return DONE;
+    if (value == Py_None) return write_word(pass, "null");
+    if (PyBool_Check(value)) return write_word(pass, value == Py_True ? "true" : "false");
+    if ((pass->flags & HAND_BACK_FOREIGN) && !is_jsons_own(value)) return hand_back(pass);
+    if (PyUnicode_Check(value)) return write_str(pass, value);
+    if (PyDict_Check(value)) return open_dict(pass, value);
+    if (PyList_Check(value) || PyTuple_Check(value)) return open_array(pass, value);
+    if (PyLong_Check(value)) return write_int(pass, value);
+    if (PyFloat_Check(value)) return write_float(pass, value);
+    if (pass->depth == 0 || (pass->flags & HAND_BACK_UNSERIALIZABLE)) return hand_back(pass);
+    return GONE;
 }
 
 /* Members and elements. */
@@ -551,28 +461,20 @@ static int is_name(PyObject *key) {
 
 /* Other keys: of what json coerces, or may coerce to one name, the walk takes care; the rest has no
  * name, and its member goes. */
-static void skip_member(Pass *pass, PyObject *key) {
+static Outcome skip_member(Pass *pass, PyObject *key) {
     if (PyUnicode_Check(key) || PyLong_Check(key) || PyFloat_Check(key) || key == Py_None
-        || (pass->flags & BG_HAND_BACK_UNSERIALIZABLE)) {
-        hand_back(pass);
-        return;
+        || (pass->flags & HAND_BACK_UNSERIALIZABLE)) {
+        return hand_back(pass);
     }
     pass->key = NULL;
-    record_here(pass, BG_BAD_KEY, Py_TYPE(key));
-}
-
-static void write_name(Pass *pass, PyObject *key) {
-    write_text(pass, key);
-    if (pass->is_unsound) hand_back(pass); /* made sound, it may be the name of another member */
-    put(pass, pass->colon, pass->colon_size);
+    record_here(pass, BAD_KEY, Py_TYPE(key));
+    return DONE;
 }
 
 static Outcome write_member(Pass *pass, PyObject *key, PyObject *value) {
     pass->key = key;
-    if (!is_name(key) || !BG_IS_READY(key)) {
-        skip_member(pass, key);
-        return DONE;
-    }
+    if (!is_name(key)) return skip_member(pass, key);
+    if (PyUnicode_READY(key) < 0) return fail(pass); /* before 3.12 */
     PyTypeObject *type = Py_TYPE(value);
     uint32_t found = bg_keys_find_unicode(pass->keys, key);
     if (found & BG_CUT) {
@@ -583,7 +485,9 @@ static Outcome write_member(Pass *pass, PyObject *key, PyObject *value) {
     /* No member ends with this bracket: where it stands, there is none yet. */
     if (pass->data[before - 1] != '{') put(pass, pass->comma, pass->comma_size);
     Py_ssize_t start = pass->used;
-    write_name(pass, key);
+    write_text(pass, key);
+    if (pass->is_unsound) hand_back(pass); /* made sound, it may be the name of another member */
+    put(pass, pass->colon, pass->colon_size);
     Py_ssize_t note = found == 0 ? -1 : record(pass, found, type, start, start);
     Outcome outcome = write_value(pass, value);
     if (pass->state != RUNNING) return DONE;
@@ -591,10 +495,10 @@ static Outcome write_member(Pass *pass, PyObject *key, PyObject *value) {
         innermost(pass)->note = note;
     } else if (outcome == GONE && note < 0) {
         pass->used = before;
-        record_here(pass, BG_UNSERIALIZABLE, type);
+        record_here(pass, UNSERIALIZABLE, type);
     } else if (outcome == GONE) { /* it stays for now: its rule may replace the value */
         put(pass, "null", 4);
-        record(pass, BG_HELD, type, start, pass->used);
+        record(pass, HELD, type, start, pass->used);
     }
     if (outcome != OPENED && note >= 0) pass->records[note].end = pass->used;
     return outcome;
@@ -605,32 +509,28 @@ static Outcome write_element(Pass *pass, PyObject *value) {
     if (pass->index > 0) put(pass, pass->comma, pass->comma_size);
     Outcome outcome = write_value(pass, value);
     if (outcome == GONE) {
-        record_here(pass, BG_UNSERIALIZABLE, Py_TYPE(value));
+        record_here(pass, UNSERIALIZABLE, Py_TYPE(value));
         put(pass, "null", 4);
     }
     return outcome;
 }
 
-/* Write members up to the next container, or to the end. */
-static void write_members(Pass *pass) {
+static int next_item(Pass *pass, Frame *frame, PyObject **key, PyObject **value) {
+    if (frame->is_object) return PyDict_Next(frame->container, &frame->next, key, value);
+    if (frame->next >= PySequence_Fast_GET_SIZE(frame->container)) return 0;
+    *key = NULL;
+    *value = PySequence_Fast_GET_ITEM(frame->container, frame->next);
+    pass->index = frame->next++;
+    return 1;
+}
+
+/* Write what is in a container up to the next container in it, or to the end. */
+static void write_items(Pass *pass) {
     Frame *frame = innermost(pass);
     PyObject *key, *value;
     Outcome outcome = DONE;
-    while (outcome != OPENED && PyDict_Next(frame->container, &frame->next, &key, &value)) {
-        outcome = write_member(pass, key, value);
-        if (pass->state != RUNNING) return;
-    }
-    if (outcome != OPENED) close_container(pass);
-}
-
-static void write_elements(Pass *pass) {
-    Frame *frame = innermost(pass);
-    int is_list = PyList_Check(frame->container);
-    Outcome outcome = DONE;
-    while (outcome != OPENED && frame->next < Py_SIZE(frame->container)) {
-        Py_ssize_t index = pass->index = frame->next++;
-        outcome = write_element(pass, is_list ? PyList_GET_ITEM(frame->container, index)
-                                              : PyTuple_GET_ITEM(frame->container, index));
+    while (outcome != OPENED && next_item(pass, frame, &key, &value)) {
+        outcome = key != NULL ? write_member(pass, key, value) : write_element(pass, value);
         if (pass->state != RUNNING) return;
     }
     if (outcome != OPENED) close_container(pass);
@@ -638,13 +538,7 @@ static void write_elements(Pass *pass) {
 
 static void write_body(Pass *pass, PyObject *value) {
     write_value(pass, value);
-    while (pass->depth > 0 && pass->state == RUNNING) {
-        if (innermost(pass)->is_object) {
-            write_members(pass);
-        } else {
-            write_elements(pass);
-        }
-    }
+    while (pass->depth > 0 && pass->state == RUNNING) write_items(pass);
     if (pass->used > pass->max_bytes) hand_back(pass);
 }
 
@@ -653,7 +547,7 @@ static void write_body(Pass *pass, PyObject *value) {
 /* The key of a record: exactly str, or an index; None for a key that is no name. */
 static PyObject *key_of(const Record *found) {
     if (found->key != NULL) return PyUnicode_FromObject(found->key);
-    return found->code == BG_BAD_KEY ? Py_NewRef(Py_None) : PyLong_FromSsize_t(found->index);
+    return found->code == BAD_KEY ? Py_NewRef(Py_None) : PyLong_FromSsize_t(found->index);
 }
 
 static PyObject *records_as_list(const Pass *pass) {
@@ -691,22 +585,20 @@ static void release(Pass *pass) {
     Py_XDECREF(pass->bytes);
 }
 
-static PyObject *encode(PyObject *module, PyObject *args) {
+static PyObject *encode(PyObject *Py_UNUSED(module), PyObject *args) {
     PyObject *value, *keys;
     Pass pass;
     memset(&pass, 0, offsetof(Pass, known)); /* the rest takes longer than a small body */
-    pass.module = PyModule_GetState(module);
     pass.size = BLOCK * MOST_CHARACTER;
-    if (!PyArg_ParseTuple(args, "OO!nks#s#:encode", &value, pass.module->key_table, &keys,
-                          &pass.max_bytes, &pass.flags, &pass.comma, &pass.comma_size, &pass.colon,
-                          &pass.colon_size)) {
+    if (!PyArg_ParseTuple(args, "OOnks#s#:encode", &value, &keys, &pass.max_bytes, &pass.flags,
+                          &pass.comma, &pass.comma_size, &pass.colon, &pass.colon_size)) {
         return NULL;
     }
-    pass.keys = (KeyTable *)keys;
-    pass.max_bytes = Py_MIN(pass.max_bytes, PY_SSIZE_T_MAX / 4);
-    pass.bytes = PyBytes_FromStringAndSize(NULL, pass.size);
+    pass.keys = PyCapsule_GetPointer(keys, BG_KEYS);
+    pass.bytes = pass.keys == NULL ? NULL : PyBytes_FromStringAndSize(NULL, pass.size);
     if (pass.bytes == NULL) return NULL;
     pass.data = PyBytes_AS_STRING(pass.bytes);
+    pass.max_bytes = Py_MIN(pass.max_bytes, PY_SSIZE_T_MAX / 4);
     write_body(&pass, value);
     PyObject *result = result_of(&pass);
     release(&pass);
@@ -715,58 +607,22 @@ static PyObject *encode(PyObject *module, PyObject *args) {
 
 /* The module. */
 
-static const struct {
-    const char *name;
-    long value;
-} constants[] = {
-    {"CUT", BG_CUT},
-    {"INDEX_SHIFT", BG_INDEX_SHIFT},
-    {"ENSURE_ASCII", BG_ENSURE_ASCII},
-    {"HAND_BACK_UNSERIALIZABLE", BG_HAND_BACK_UNSERIALIZABLE},
-    {"HAND_BACK_FOREIGN", BG_HAND_BACK_FOREIGN},
-    {"PLACE", BG_PLACE},
-    {"UNSERIALIZABLE", BG_UNSERIALIZABLE},
-    {"HELD", BG_HELD},
-    {"BAD_KEY", BG_BAD_KEY},
-    {"NON_FINITE", BG_NON_FINITE},
-    {"SURROGATE", BG_SURROGATE},
-};
-
 static int module_exec(PyObject *module) {
-    fill_written();
-    BgState *state = PyModule_GetState(module);
-    state->key_table = (PyTypeObject *)PyType_FromModuleAndSpec(module, &bg_keys_spec, NULL);
-    if (state->key_table == NULL || PyModule_AddType(module, state->key_table) < 0) return -1;
-    state->items = PyUnicode_InternFromString("items");
-    if (state->items == NULL) return -1;
-    state->dict_items = Py_XNewRef(_PyType_Lookup(&PyDict_Type, state->items));
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(constants); i++) {
-        if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) < 0) return -1;
-    }
-    return 0;
-}
-
-static int module_traverse(PyObject *module, visitproc visit, void *arg) {
-    BgState *state = PyModule_GetState(module);
-    Py_VISIT(state->key_table);
-    Py_VISIT(state->items);
-    Py_VISIT(state->dict_items);
-    return 0;
-}
-
-static int module_clear(PyObject *module) {
-    BgState *state = PyModule_GetState(module);
-    Py_CLEAR(state->key_table);
-    Py_CLEAR(state->items);
-    Py_CLEAR(state->dict_items);
-    return 0;
-}
-
-static void module_free(void *module) {
-    module_clear(module);
+    int failed = PyModule_AddIntConstant(module, "CUT", BG_CUT) < 0
+                 || PyModule_AddIntMacro(module, ENSURE_ASCII) < 0
+                 || PyModule_AddIntMacro(module, HAND_BACK_UNSERIALIZABLE) < 0
+                 || PyModule_AddIntMacro(module, HAND_BACK_FOREIGN) < 0
+                 || PyModule_AddIntMacro(module, PLACE) < 0
+                 || PyModule_AddIntMacro(module, UNSERIALIZABLE) < 0
+                 || PyModule_AddIntMacro(module, HELD) < 0
+                 || PyModule_AddIntMacro(module, BAD_KEY) < 0
+                 || PyModule_AddIntMacro(module, NON_FINITE) < 0
+                 || PyModule_AddIntMacro(module, SURROGATE) < 0;
+    return failed ? -1 : 0;
 }
 
 static PyMethodDef module_methods[] = {
+    {"key_table", bg_key_table, METH_VARARGS, "Return names and prefixes as a table."},
     {"encode", encode, METH_VARARGS,
      "Encode a value less what must not leave; None where the walk has to."},
     {"scan", (PyCFunction)(void (*)(void))bg_scan, METH_FASTCALL,
@@ -783,12 +639,8 @@ static struct PyModuleDef module_definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_speedups",
     .m_doc = "One pass over a body in C; see _speedups.pyi.",
-    .m_size = sizeof(BgState),
     .m_methods = module_methods,
     .m_slots = module_slots,
-    .m_traverse = module_traverse,
-    .m_clear = module_clear,
-    .m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit__speedups(void) {

@@ -1,8 +1,5 @@
-/* What the files of the compiled pass share.
- *
- * Nothing here may run Python code while a body is looked at: what is looked up is text in C
- * memory, and no object is made for it.
- */
+/* What the files of the compiled pass share. Nothing here may run Python code while a body is looked
+ * at: what is looked up is text in C memory, and no object is made for it. */
 #ifndef BODY_GUARD_SPEEDUPS_H
 #define BODY_GUARD_SPEEDUPS_H
 
@@ -10,92 +7,71 @@
 #include <Python.h>
 
 #include <stdint.h>
-
-/* Values of a key table: flags in the low bits, above them an index that Python has chosen, from 1
- * on. 0 is no value: the name matches nothing. */
-#define BG_CUT 1u /* settled: the member is removed, whatever stands around it */
-#define BG_INDEX_SHIFT 4
-
-/* Flags of encode. */
-#define BG_ENSURE_ASCII 1ul
-#define BG_HAND_BACK_UNSERIALIZABLE 2ul /* what json cannot write is not just removed */
-#define BG_HAND_BACK_FOREIGN 4ul        /* rules may match values by their class */
-
-/* What encode records besides the values of names. */
-#define BG_PLACE 0u /* no finding: a container in which something was found */
-#define BG_UNSERIALIZABLE 1u
-#define BG_HELD 2u /* the same, of a member that stands there yet, with null */
-#define BG_BAD_KEY 3u
-#define BG_NON_FINITE 4u
-#define BG_SURROGATE 5u
-
-/* Before 3.12 a string made by a long deprecated C API can lack the final form of its characters. */
-#if PY_VERSION_HEX < 0x030C0000
-#define BG_IS_READY(text) PyUnicode_IS_READY(text)
-#else
-#define BG_IS_READY(text) 1
+#include <string.h>
+#if defined(__SSE2__) && defined(__GNUC__)
+#define BG_SSE2
+#include <emmintrin.h>
 #endif
 
-typedef struct {
-    PyObject *utf8; /* bytes; lone surrogates in their 3-byte form */
-    uint32_t hash;
-    uint32_t value;
-    int is_prefix;
-} BgKey;
+/* The value of a key is flags in the low bits, above them an index that Python has chosen, from 1
+ * on. 0 is no value: the name matches nothing. */
+#define BG_CUT 1u /* settled: the member is removed, whatever stands around it */
 
-typedef struct {
-    PyObject_HEAD
-    BgKey *keys;
-    uint32_t count;
-    uint32_t *slots; /* open addressing: 1 + the index of a key; 0 is free */
-    uint32_t mask;
-    char *scratch;   /* for names that are not ASCII; the GIL protects it */
-    Py_ssize_t longest_name, longest_prefix;
-    uint32_t empty;  /* the value of the name "" */
-    /* By the first byte of a name: which last bytes and sizes exact names have, and which sizes
-     * prefixes have (bit 63: 63 and more). Most names end here, before they are hashed. */
-    uint64_t name_filter[256], prefix_sizes[256];
-} KeyTable;
+/* The names that rules mention, in a capsule of this name. */
+typedef struct BgKeys BgKeys;
+#define BG_KEYS "body_guard.core._speedups.key_table"
 
-typedef struct {
-    PyTypeObject *key_table; /* the Python type KeyTable */
-    PyObject *items;         /* the name "items", and what dict has under it */
-    PyObject *dict_items;
-} BgState;
+/* The value of a name: that of the exact name, else of the longest prefix that matches, else 0. It
+ * cannot fail, and touches no reference count. */
+uint32_t bg_keys_find(const BgKeys *keys, const char *utf8, Py_ssize_t size);
+uint32_t bg_keys_find_unicode(const BgKeys *keys, PyObject *name);
 
-/* The value of a name (a ready string): that of the exact name, else of the longest prefix that
- * matches, else 0. Neither can fail, and neither touches a reference count. */
-uint32_t bg_keys_find_unicode(const KeyTable *table, PyObject *name);
-uint32_t bg_keys_find_utf8(const KeyTable *table, const char *utf8, Py_ssize_t size);
+/* Room for a name, up to one character more than the longest key has; the GIL protects it. */
+char *bg_keys_scratch(const BgKeys *keys, char **enough);
 
-/* Borrow a KeyTable from an argument; NULL and TypeError if it is something else. */
-KeyTable *bg_keys_check(PyObject *module, PyObject *argument);
+/* key_table and scan, as _speedups.pyi describes them. */
+PyObject *bg_key_table(PyObject *module, PyObject *args);
+PyObject *bg_scan(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
 
-/* Write a character as UTF-8, a surrogate in its 3-byte form; the number of bytes. */
-static inline Py_ssize_t bg_put_utf8(char *to, Py_UCS4 character) {
-    char *at = to;
-    if (character < 0x80) {
-        *at++ = (char)character;
-        return 1;
+/* Make room for one more in an array of C memory; -1 and MemoryError if there is none. The address
+ * of the pointer to it is that of a pointer to something else than void: hence memcpy. */
+#define BG_MAKE_ROOM(array, used, size) bg_make_room(&(array), used, &(size), sizeof *(array))
+static inline int bg_make_room(void *address, Py_ssize_t used, Py_ssize_t *size, size_t each) {
+    if (used < *size) return 0;
+    void *array;
+    memcpy(&array, address, sizeof array);
+    array = PyMem_Realloc(array, (size_t)(2 * used + 16) * each);
+    if (array == NULL) {
+        PyErr_NoMemory();
+        return -1;
     }
-    if (character < 0x800) {
-        *at++ = (char)(0xC0 | character >> 6);
-    } else {
-        if (character < 0x10000) {
-            *at++ = (char)(0xE0 | character >> 12);
-        } else {
-            *at++ = (char)(0xF0 | character >> 18);
-            *at++ = (char)(0x80 | (character >> 12 & 0x3F));
-        }
-        *at++ = (char)(0x80 | (character >> 6 & 0x3F));
-    }
-    *at++ = (char)(0x80 | (character & 0x3F));
-    return at - to;
+    memcpy(address, &array, sizeof array);
+    *size = 2 * used + 16;
+    return 0;
 }
 
-extern PyType_Spec bg_keys_spec;
+/* Write a character as UTF-8, a surrogate in its 3-byte form; return where that ends. */
+static inline char *bg_put_utf8(char *to, Py_UCS4 c) {
+    static const unsigned char leads[] = {0, 0xC0, 0xE0, 0xF0};
+    int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+    *to++ = (char)(leads[more] | c >> 6 * more);
+    while (more-- > 0) *to++ = (char)(0x80 | (c >> 6 * more & 0x3F));
+    return to;
+}
 
-/* scan(text, keys, start, records), as _speedups.pyi describes it. */
-PyObject *bg_scan(PyObject *module, PyObject *const *args, Py_ssize_t nargs);
+/* Whether a character of a string stands there as it is: no quote, backslash or control. */
+static inline int bg_is_plain(Py_UCS4 c) {
+    return c >= 0x20 && c != '"' && c != '\\';
+}
+
+#ifdef BG_SSE2
+/* Which of 16 bytes are not plain, as bits. */
+static inline unsigned bg_find_specials(__m128i bytes) {
+    __m128i found = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+    found = _mm_or_si128(found, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+    found = _mm_or_si128(found, _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\')));
+    return (unsigned)_mm_movemask_epi8(found);
+}
+#endif
 
 #endif

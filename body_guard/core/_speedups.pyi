@@ -5,8 +5,6 @@ from typing import Final, TypeAlias, final
 
 #: A flag of a key table's value: the member is removed, wherever it stands.
 CUT: Final[int]
-#: The bits of a value below the index, which is the caller's own and begins with 1.
-INDEX_SHIFT: Final[int]
 
 #: Flags of `encode`: write characters beyond ASCII as escapes; return None for what json cannot
 #: write, rather than remove it; return None for values of classes that are not json's own.
@@ -34,22 +32,22 @@ Record: TypeAlias = tuple[int, int, str | int | None, type, int, int]
 
 @final
 class KeyTable:
-    """The member names that rules mention, each with a value.
+    """What `key_table` returns: a capsule, of which nobody else can make one."""
+
+def key_table(names: Mapping[str, int], prefixes: Mapping[str, int], /) -> KeyTable:
+    """Return the member names that rules mention, each with a value, as a table.
+
+    A name has the value of the exact name that it is, else of the longest prefix that it begins
+    with, else 0.
 
     Args:
         names: The values of exact names, all positive and of at most 32 bits.
         prefixes: The values of beginnings of names.
 
     Raises:
-        ValueError: A value is out of range, a prefix is empty, or two keys have one text.
+        OverflowError: A value is negative, or has more than 64 bits.
+        ValueError: A value is 0 or has more than 32 bits, or a prefix is empty.
     """
-
-    def __new__(cls, names: Mapping[str, int], prefixes: Mapping[str, int]) -> KeyTable: ...
-    def find(self, name: str | bytes, /) -> int:
-        """Return the value of a name, given as str or as UTF-8; 0 if it matches nothing.
-
-        That of the exact name, else that of the longest prefix.
-        """
 
 def encode(
     value: object,

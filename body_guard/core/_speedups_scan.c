@@ -6,18 +6,7 @@
 
 #include "_speedups.h"
 
-#include <stddef.h>
-#include <string.h>
-
-#if defined(__SSE2__) && defined(__GNUC__)
-#define HAVE_SSE2 1
-#include <emmintrin.h>
-#else
-#define HAVE_SSE2 0
-#endif
-
 #define MOST_LEVELS 1000000 /* a body of opening brackets ends here, not in the swap space */
-#define FEW_LEVELS 32       /* for which no memory is allocated */
 
 /* The rows of the answer; _speedups.pyi says what the columns are. */
 typedef struct {
@@ -28,12 +17,6 @@ typedef struct {
     int64_t parent, token;
 } Container;
 
-/* Rows in a bytes object with room for more of them, so that they are handed over as they are. */
-typedef struct {
-    PyObject *bytes;
-    Py_ssize_t size, count;
-} Rows;
-
 /* An open container. The lowest one stands for what is around the texts: an array of them. */
 typedef struct {
     Py_ssize_t name;  /* where the name of the member at hand begins; in an array, -1 */
@@ -42,24 +25,23 @@ typedef struct {
     Py_ssize_t noted; /* the row of the member at hand among the members, or -1 */
 } Level;
 
-typedef enum { RUNNING, NO_JSON, TOO_DEEP, FAILED } Outcome;
-
 typedef struct {
     const char *text, *end;
-    const KeyTable *keys;
+    const BgKeys *keys;
     int records;
     Level *levels;
-    Py_ssize_t depth, room; /* of the innermost level; levels that there is memory for */
-    Py_ssize_t muted;       /* the level whose member at hand is cut with what is in it, or 0 */
-    Rows members, containers;
-    Outcome outcome;
-    const char *stopped; /* where it is no JSON, or too deep */
-    Level few[FEW_LEVELS];
+    Member *members;
+    Container *containers;
+    Py_ssize_t levels_size, members_used, members_size, containers_used, containers_size;
+    Py_ssize_t depth; /* of the innermost level */
+    Py_ssize_t muted; /* the level whose member at hand is cut with what is in it, or 0 */
+    int is_stopped;
+    Py_ssize_t stopped; /* where it is no JSON; negative, where it is too deep */
 } Scan;
 
-static const char *stop(Scan *scan, Outcome outcome, const char *at) {
-    scan->outcome = outcome;
-    scan->stopped = at;
+static const char *stop(Scan *scan, const char *at) {
+    scan->is_stopped = 1;
+    scan->stopped = at - scan->text;
     return NULL;
 }
 
@@ -79,48 +61,17 @@ static const char *skip_between(const Scan *scan, const char *at) {
     return at;
 }
 
-#if HAVE_SSE2
-#define STEP 16
-
-/* Which of 16 bytes are a quote, a backslash or a control, as bits. */
-static inline unsigned int find_ends(const char *at) {
-    __m128i chunk = _mm_loadu_si128((const __m128i *)at);
-    __m128i found = _mm_cmpeq_epi8(_mm_min_epu8(chunk, _mm_set1_epi8(0x1f)), chunk);
-    found = _mm_or_si128(found, _mm_cmpeq_epi8(chunk, _mm_set1_epi8('"')));
-    found = _mm_or_si128(found, _mm_cmpeq_epi8(chunk, _mm_set1_epi8('\\')));
-    return (unsigned int)_mm_movemask_epi8(found);
-}
-
-static inline int first_end(unsigned int ends) {
-    return __builtin_ctz(ends);
-}
-#else
-#define STEP 8
-
-/* Whether one of 8 bytes is a quote, a backslash or a control. (Hacker's Delight, section 6-1:
- * a byte behind such a one may be taken for one too, so this does not tell which is the first.) */
-static inline unsigned int find_ends(const char *at) {
-    const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
-    uint64_t chunk;
-    memcpy(&chunk, at, STEP);
-    uint64_t quotes = chunk ^ ones * '"', backslashes = chunk ^ ones * '\\';
-    uint64_t found = ((quotes - ones) & ~quotes) | ((backslashes - ones) & ~backslashes)
-                     | ((chunk - ones * 0x20) & ~chunk);
-    return (found & highs) != 0;
-}
-
-static inline int first_end(unsigned int ends) {
-    (void)ends;
-    return 0;
-}
-#endif
-
 /* The first byte of a string that is a quote, a backslash or a control. */
 static inline const char *skip_plain(const char *at, const char *end) {
-    unsigned int ends = 0;
-    while (end - at >= STEP && !(ends = find_ends(at))) at += STEP;
-    at += ends ? first_end(ends) : 0;
-    while (*at != '"' && *at != '\\' && (unsigned char)*at >= 0x20) at++;
+#ifdef BG_SSE2
+    for (; end - at >= 16; at += 16) {
+        unsigned specials = bg_find_specials(_mm_loadu_si128((const __m128i *)at));
+        if (specials != 0) return at + __builtin_ctz(specials);
+    }
+#else
+    (void)end;
+#endif
+    while (bg_is_plain((unsigned char)*at)) at++;
     return at;
 }
 
@@ -140,25 +91,25 @@ static int hex_number(const char *at) {
     return number;
 }
 
-/* The end of an escape, given its backslash; NULL if it is none. */
-static inline const char *skip_escape(const char *at) {
-    switch (at[1]) {
-    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
-        return at + 2;
-    case 'u':
-        return hex_number(at + 2) < 0 ? NULL : at + 6;
-    default:
-        return NULL;
-    }
+/* The end of an escape, given its backslash, and the code unit that it spells; NULL if it is none. */
+static inline const char *read_escape(const char *at, Py_UCS4 *unit) {
+    static const char meant[0x80] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+                                     ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+    unsigned char letter = (unsigned char)at[1];
+    int number = letter == 'u' ? hex_number(at + 2) : letter < 0x80 ? meant[letter] : 0;
+    *unit = (Py_UCS4)number;
+    if (letter == 'u') return number < 0 ? NULL : at + 6;
+    return number == 0 ? NULL : at + 2;
 }
 
 /* The end of a string, given what stands behind its first quote. */
 static inline const char *skip_string(Scan *scan, const char *at, int *escaped) {
+    Py_UCS4 unit;
     for (;;) {
         at = skip_plain(at, scan->end);
         if (*at == '"') return at + 1;
-        const char *behind = *at == '\\' ? skip_escape(at) : NULL;
-        if (behind == NULL) return stop(scan, NO_JSON, at);
+        const char *behind = *at == '\\' ? read_escape(at, &unit) : NULL;
+        if (behind == NULL) return stop(scan, at);
         at = behind;
         *escaped = 1;
     }
@@ -194,108 +145,78 @@ static const char *skip_scalar(Scan *scan, const char *at) {
         /* strncmp stops at the NUL, so it reads no further than the text. */
         end = strncmp(at, literals[i], size) == 0 ? at + size : NULL;
     }
-    return end == NULL ? stop(scan, NO_JSON, at) : end;
-}
-
-/* Names. */
-
-/* The character that an escape spells, which is moved past. Two halves of a character are one only
- * if both are escapes. */
-static Py_UCS4 read_escape(const char **at) {
-    static const char letters[] = "bfnrt", controls[] = "\b\f\n\r\t";
-    const char *from = *at;
-    *at += 2;
-    if (from[1] != 'u') {
-        const char *letter = strchr(letters, from[1]);
-        return (Py_UCS4)(letter == NULL ? from[1] : controls[letter - letters]);
-    }
-    *at += 4;
-    int unit = hex_number(from + 2);
-    int next = from[6] == '\\' && from[7] == 'u' ? hex_number(from + 8) : -1;
-    if ((unit & 0xFC00) != 0xD800 || (next & ~0x3FF) != 0xDC00) return (Py_UCS4)unit;
-    *at += 6;
-    return 0x10000 + (((Py_UCS4)unit & 0x3FF) << 10 | ((Py_UCS4)next & 0x3FF));
+    return end == NULL ? stop(scan, at) : end;
 }
 
 /* The value of a name that is spelled with escapes. Of one longer than every key only the beginning
- * is decoded, since it can match prefixes only. */
-static uint32_t find_escaped(const KeyTable *keys, const char *at, const char *end) {
-    char *to = keys->scratch, *enough = to + Py_MAX(keys->longest_name, keys->longest_prefix);
+ * is decoded, since it can match prefixes only. Two surrogates are one character only if both are
+ * escapes. */
+static uint32_t find_escaped(const BgKeys *keys, const char *at, const char *end) {
+    char *enough, *name = bg_keys_scratch(keys, &enough), *to = name;
     while (at < end && to <= enough) {
-        if (*at == '\\') {
-            to += bg_put_utf8(to, read_escape(&at));
-        } else {
+        Py_UCS4 unit, low;
+        if (*at != '\\') {
             *to++ = *at++;
+            continue;
         }
+        at = read_escape(at, &unit);
+        if (Py_UNICODE_IS_HIGH_SURROGATE(unit) && *at == '\\') {
+            const char *behind = read_escape(at, &low);
+            if (Py_UNICODE_IS_LOW_SURROGATE(low)) {
+                unit = Py_UNICODE_JOIN_SURROGATES(unit, low);
+                at = behind;
+            }
+        }
+        to = bg_put_utf8(to, unit);
     }
-    return bg_keys_find_utf8(keys, keys->scratch, to - keys->scratch);
+    return bg_keys_find(keys, name, to - name);
 }
 
 /* What was found. */
-
-static int append_row(Rows *rows, const void *row, Py_ssize_t size) {
-    if (rows->bytes == NULL) {
-        rows->bytes = PyBytes_FromStringAndSize(NULL, 16 * size);
-    } else if (PyBytes_GET_SIZE(rows->bytes) == rows->size) {
-        _PyBytes_Resize(&rows->bytes, 2 * rows->size);
-    }
-    if (rows->bytes == NULL) return -1;
-    memcpy(PyBytes_AS_STRING(rows->bytes) + rows->size, row, (size_t)size);
-    rows->size += size;
-    rows->count++;
-    return 0;
-}
 
 /* Give each open container its row, what is around it first. */
 static int note_containers(Scan *scan) {
     Level *level = &scan->levels[scan->depth];
     while (level > scan->levels + 1 && level[-1].row < 0) level--;
     for (; level <= &scan->levels[scan->depth]; level++) {
-        Container row = {level[-1].row, level[-1].name < 0 ? level[-1].index : ~level[-1].name};
-        if (append_row(&scan->containers, &row, sizeof row) < 0) return -1;
-        level->row = scan->containers.count - 1;
+        if (BG_MAKE_ROOM(scan->containers, scan->containers_used, scan->containers_size) < 0) {
+            return -1;
+        }
+        int64_t token = level[-1].name < 0 ? level[-1].index : ~level[-1].name;
+        scan->containers[scan->containers_used] = (Container){level[-1].row, token};
+        level->row = scan->containers_used++;
     }
     return 0;
 }
 
 static const char *note_member(Scan *scan, uint32_t value, const char *start) {
     Level *level = &scan->levels[scan->depth];
-    if (level->row < 0 && note_containers(scan) < 0) return stop(scan, FAILED, start);
+    if (level->row < 0 && note_containers(scan) < 0) return NULL;
+    if (BG_MAKE_ROOM(scan->members, scan->members_used, scan->members_size) < 0) return NULL;
     Member row = {level->row, level->index, value, level->name, start - scan->text, 0};
-    if (append_row(&scan->members, &row, sizeof row) < 0) return stop(scan, FAILED, start);
-    level->noted = scan->members.count - 1;
+    scan->members[scan->members_used] = row;
+    level->noted = scan->members_used++;
     if (value & BG_CUT) scan->muted = scan->depth;
     return start;
 }
 
 /* Where the value of the member at hand ends is known only now. */
 static void end_noted(Scan *scan, Level *level, const char *at) {
-    int64_t end = at - scan->text;
-    char *rows = PyBytes_AS_STRING(scan->members.bytes);
-    memcpy(rows + level->noted * (Py_ssize_t)sizeof(Member) + offsetof(Member, end), &end, 8);
+    scan->members[level->noted].end = at - scan->text;
     level->noted = -1;
     if (scan->muted == scan->depth) scan->muted = 0;
 }
 
 /* Containers. */
 
-static int make_room(Scan *scan) {
-    size_t size = (size_t)scan->room * sizeof(Level);
-    Level *levels = PyMem_Realloc(scan->levels == scan->few ? NULL : scan->levels, 2 * size);
-    if (levels == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    if (scan->levels == scan->few) memcpy(levels, scan->few, size);
-    scan->levels = levels;
-    scan->room *= 2;
-    return 0;
-}
-
 /* Given an opening bracket, the first byte in the container. */
 static inline const char *open_container(Scan *scan, const char *at) {
-    if (scan->depth == MOST_LEVELS) return stop(scan, TOO_DEEP, at + 1);
-    if (scan->depth + 1 == scan->room && make_room(scan) < 0) return stop(scan, FAILED, at);
+    if (scan->depth == MOST_LEVELS) {
+        stop(scan, at + 1);
+        scan->stopped = -scan->stopped;
+        return NULL;
+    }
+    if (BG_MAKE_ROOM(scan->levels, scan->depth + 1, scan->levels_size) < 0) return NULL;
     scan->levels[++scan->depth] = (Level){*at == '[' ? -1 : 0, 0, -1, -1};
     return skip_space(at + 1);
 }
@@ -304,7 +225,7 @@ static inline const char *open_container(Scan *scan, const char *at) {
 static inline const char *to_value(Scan *scan, const char *at) {
     Level *level = &scan->levels[scan->depth];
     if (level->name < 0) return at;
-    if (*at != '"') return stop(scan, NO_JSON, at);
+    if (*at != '"') return stop(scan, at);
     const char *name = at + 1;
     int escaped = 0;
     level->name = at - scan->text;
@@ -312,11 +233,11 @@ static inline const char *to_value(Scan *scan, const char *at) {
     if (at == NULL) return NULL;
     Py_ssize_t size = at - 1 - name;
     at = skip_space(at);
-    if (*at != ':') return stop(scan, NO_JSON, at);
+    if (*at != ':') return stop(scan, at);
     at = skip_space(at + 1);
     if (scan->muted) return at;
     uint32_t value = escaped ? find_escaped(scan->keys, name, name + size)
-                             : bg_keys_find_utf8(scan->keys, name, size);
+                             : bg_keys_find(scan->keys, name, size);
     return value ? note_member(scan, value, at) : at;
 }
 
@@ -347,7 +268,7 @@ static const char *scan_text(Scan *scan, const char *at) {
         }
         at = at == NULL ? NULL : close_containers(scan, at);
         if (at == NULL || scan->depth == 0) return at;
-        if (*at != ',') return stop(scan, NO_JSON, at);
+        if (*at != ',') return stop(scan, at);
         scan->levels[scan->depth].index++;
         at = to_value(scan, skip_space(at + 1));
     }
@@ -359,41 +280,40 @@ static void scan_texts(Scan *scan, const char *at) {
         at = scan_text(scan, at);
         at = at == NULL ? NULL : skip_between(scan, at);
         if (at == scan->end) return;
-        if (at != NULL && !scan->records) at = stop(scan, NO_JSON, at);
+        if (at != NULL && !scan->records) at = stop(scan, at);
     }
 }
 
-static PyObject *answer(Scan *scan) {
-    Py_ssize_t stopped = scan->stopped - scan->text;
-    if (scan->outcome == FAILED) return NULL;
-    if (scan->outcome == NO_JSON) return PyLong_FromSsize_t(stopped);
-    if (scan->outcome == TOO_DEEP) return PyLong_FromSsize_t(-stopped);
-    Rows *members = &scan->members, *containers = &scan->containers;
-    if (members->bytes == NULL) Py_RETURN_NONE;
-    if (_PyBytes_Resize(&members->bytes, members->size) < 0) return NULL;
-    if (_PyBytes_Resize(&containers->bytes, containers->size) < 0) return NULL;
-    return PyTuple_Pack(2, containers->bytes, members->bytes);
+static PyObject *answer(const Scan *scan) {
+    if (PyErr_Occurred()) return NULL;
+    if (scan->is_stopped) return PyLong_FromSsize_t(scan->stopped);
+    if (scan->members_used == 0) Py_RETURN_NONE;
+    return Py_BuildValue("(y#y#)", scan->containers,
+                         scan->containers_used * (Py_ssize_t)sizeof(Container), scan->members,
+                         scan->members_used * (Py_ssize_t)sizeof(Member));
 }
 
-PyObject *bg_scan(PyObject *module, PyObject *const *args, Py_ssize_t nargs) {
+PyObject *bg_scan(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t nargs) {
     if (nargs != 4 || !PyBytes_Check(args[0])) {
-        return PyErr_Format(PyExc_TypeError, "scan() takes bytes, a KeyTable, an offset, a bool");
+        return PyErr_Format(PyExc_TypeError, "scan() takes bytes, a key table, an offset, a bool");
     }
-    Scan scan = {.keys = bg_keys_check(module, args[1]), .room = FEW_LEVELS};
+    Scan scan = {.keys = PyCapsule_GetPointer(args[1], BG_KEYS)};
     Py_ssize_t start = PyLong_AsSsize_t(args[2]), size = PyBytes_GET_SIZE(args[0]);
-    if (scan.keys == NULL || (start == -1 && PyErr_Occurred())) return NULL;
+    if (PyErr_Occurred()) return NULL;
     if (start < 0 || start > size) {
         return PyErr_Format(PyExc_ValueError, "the offset is outside of the text");
     }
-    scan.text = scan.stopped = PyBytes_AS_STRING(args[0]);
+    scan.text = PyBytes_AS_STRING(args[0]);
     scan.end = scan.text + size;
     scan.records = args[3] == Py_True;
-    scan.levels = scan.few;
-    scan.few[0] = (Level){-1, 0, -1, -1};
-    scan_texts(&scan, scan.text + start);
-    PyObject *found = answer(&scan);
-    Py_XDECREF(scan.members.bytes);
-    Py_XDECREF(scan.containers.bytes);
-    if (scan.levels != scan.few) PyMem_Free(scan.levels);
+    PyObject *found = NULL;
+    if (BG_MAKE_ROOM(scan.levels, 0, scan.levels_size) == 0) {
+        scan.levels[0] = (Level){-1, 0, -1, -1};
+        scan_texts(&scan, scan.text + start);
+        found = answer(&scan);
+    }
+    PyMem_Free(scan.levels);
+    PyMem_Free(scan.members);
+    PyMem_Free(scan.containers);
     return found;
 }

@@ -80,6 +80,6 @@ def scan(
     """
     passes = _speedups if _used else plain_scan
     found: tuple[bytes, bytes] | int | None = passes.scan(
-        text, matcher.key_table(passes.KeyTable), start, records
+        text, matcher.key_table(passes.key_table), start, records
     )
     return found

@@ -17,7 +17,7 @@ __all__ = ["CUT", "INDEX_SHIFT", "CompiledRule", "Matcher", "Zone", "first_rule"
 
 _Table = TypeVar("_Table")
 
-#: The value of a name in a `KeyTable`: flags in the low bits, above them its entry in `KeyIndex`.
+#: The value of a name in a key table: flags in the low bits, above them its entry in `KeyIndex`.
 INDEX_SHIFT: Final = 4
 #: The flag of a name where the first rule that matches it removes it in any place.
 CUT: Final = 1
@@ -108,7 +108,7 @@ class Matcher:
         return self._rules_at(self._index.find(name))
 
     def rules_for_value(self, value: int) -> tuple[CompiledRule, ...]:
-        """Return the rules that match a name, by its value in a `KeyTable`."""
+        """Return the rules that match a name, by its value in a key table."""
         return self._rules_at(value >> INDEX_SHIFT)
 
     def _rules_at(self, entry: int) -> tuple[CompiledRule, ...]:
@@ -126,14 +126,14 @@ class Matcher:
         return tuple(found for found in self.compiled if not names.isdisjoint(found.rule.types))
 
     def key_table(self, make: Callable[[dict[str, int], dict[str, int]], _Table]) -> _Table:
-        """Return the `KeyTable` that a class makes of `key_table_arguments`, built once."""
+        """Return the key table that a function makes of `key_table_arguments`, built once."""
         table: _Table | None = self._tables.get(make)
         if table is None:
             table = self._tables[make] = make(*self.key_table_arguments())
         return table
 
     def key_table_arguments(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Return the values of all exact names and of all prefixes, for a `KeyTable`.
+        """Return the values of all exact names and of all prefixes, for a key table.
 
         A member's name has the value of the exact name that it is, else that of the longest prefix
         that it begins with. `rules_for_value` returns all rules that match a name of this value, by

@@ -11,7 +11,7 @@ from body_guard.core.json_text import unescape
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["KeyTable", "scan"]
+__all__ = ["key_table", "scan"]
 
 #: Levels that a scan keeps account of: a body of opening brackets ends here.
 _MOST_LEVELS: Final = 1_000_000
@@ -40,13 +40,13 @@ _QUOTE, _COLON, _COMMA = b'":,'
 _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b"{}[]"
 
 
-class KeyTable:
-    """The member names that rules mention, each with a value: the plain twin of the compiled one.
+def key_table(names: Mapping[str, int], prefixes: Mapping[str, int], /) -> _KeyTable:
+    """Return names and prefixes as a table; see `_speedups.pyi`."""
+    return _KeyTable(names, prefixes)
 
-    Args:
-        names: The values of exact names.
-        prefixes: The values of beginnings of names.
-    """
+
+class _KeyTable:
+    """The member names that rules mention, each with a value."""
 
     __slots__ = ("_lengths", "_names", "_prefixes")
 

@@ -15,85 +15,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from body_guard import BodyLimitError, Policy, Report, Rule, presets
+from body_guard import Policy, Report, Rule, presets
 from body_guard.builtin_rules.preset_tables import PRESETS
-from body_guard.core.encode import DEEPEST
+from body_guard.core.encode import DEEPEST, HTTPX, Style
 from body_guard.core.json_text import replace_surrogates
-from body_guard.core.matcher import Matcher
 from body_guard.core.scopes import ANYWHERE, parse_glob
-from body_guard.core.walk import walk
 
 from hostile import HOSTILE, Span, hostile_class, hostile_key
 from strategies import anything, clean, planted
 
 pytest.importorskip("body_guard.core._speedups", reason="the compiled pass was not built")
 
-from body_guard.core.encode import HTTPX, Style
-from body_guard.core.encode_notes import CompiledEncoder
-
-STYLES = {
-    "httpx": HTTPX,
-    "json": Style(True, ", ", ": "),
-    "compact-ascii": Style(True, ",", ":"),
-    "wide": Style(False, " ,\n", "\t:  "),
-}
-
-
-def compiled(value: Any, policy: Policy | None = None, style: Style = HTTPX) -> Any:
-    """Encode in the compiled pass: the text and the report, or None."""
-    policy = policy or Policy()
-    asks = policy.convert is not None or policy.unserializable == "reject"
-    encoder = CompiledEncoder(Matcher(policy.rules), asks=asks)
-    return encoder.encode(value, policy.max_bytes, style)
-
-
-def plain(value: Any, policy: Policy | None = None, style: Style = HTTPX) -> Any:
-    """Encode what the walk leaves with json: the text and the report, or None where it refuses."""
-    policy = policy or Policy()
-    try:
-        walked = walk(
-            value,
-            Matcher(policy.rules),
-            unserializable=policy.unserializable,
-            convert=policy.convert,
-            for_encoder=True,
-        )
-    except BodyLimitError:
-        return None
-    rejected = any(finding.action == "reject" for finding in walked.report.findings)
-    if rejected or walked.depth > DEEPEST or walked.size > policy.max_bytes:
-        return None
-    dumps = json.JSONEncoder(
-        ensure_ascii=style.ensure_ascii, separators=style[1:], allow_nan=False
-    ).encode
-    # In a list: the Python half of json asks isinstance of a whole body.
-    content = dumps([walked.value])[1:-1].encode()
-    return (content, walked.report) if len(content) <= policy.max_bytes else None
-
-
-def held(value: Any) -> dict[int, list[int]]:
-    """Map each container to what it holds, by identity."""
-    found: dict[int, list[int]] = {}
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        kind = type(item)
-        if id(item) in found or not issubclass(kind, (dict, list, tuple)):
-            continue
-        base = next(base for base in (dict, list, tuple) if issubclass(kind, base))
-        values = [*base.__iter__(item), *(dict.values(item) if base is dict else ())]
-        found[id(item)] = [id(value) for value in values]
-        pending += values
-    return found
-
-
-def agrees(value: Any, policy: Policy | None = None, style: Style = HTTPX) -> bool:
-    """Check that both say the same, or the compiled pass nothing; return whether it said something."""
-    before = held(value)
-    said = compiled(value, policy, style)
-    assert held(value) == before
-    assert said is None or said == plain(value, policy, style)
-    return said is not None
+from agreement import STYLES, agrees, compiled, plain
 
 
 class Text(str):
@@ -760,8 +693,8 @@ def test_wrong_arguments_are_refused(arguments: tuple[Any, ...]) -> None:
     """Each with an exception, and nothing is written."""
     from body_guard.core import _speedups
 
-    table = _speedups.KeyTable({}, {})
-    with pytest.raises((TypeError, OverflowError)):
+    table = _speedups.key_table({}, {})
+    with pytest.raises((TypeError, OverflowError, ValueError)):
         _speedups.encode(*[table if argument == "keys" else argument for argument in arguments])
 
 

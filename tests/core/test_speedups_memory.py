@@ -21,7 +21,7 @@ _speedups: Any = pytest.importorskip(
 )
 
 #: Names to cut, and to note.
-TABLE = _speedups.KeyTable({"note": 32, "größe": 48}, {"_sentry_": 17})
+TABLE = _speedups.key_table({"note": 32, "größe": 48}, {"_sentry_": 17})
 MEBIBYTE = 2**20
 
 
@@ -140,7 +140,7 @@ class Span: pass
 class Sub(dict): pass
 
 names, prefixes = {"note": 32, "gr\\u00f6\\u00dfe": 48, "": 64}, {"_sentry_": 17}
-whole = _speedups.KeyTable(names, prefixes)
+whole = _speedups.key_table(names, prefixes)
 value = {
     "note": {"_sentry_x": Span(), "gr\\u00f6\\u00dfe": [Span(), math.nan, "\\ud800", {b"k": 1}]},
     "deep": Sub(a=[[[[[[[[[[[[[[[[[[[[{"note": 1}]]]]]]]]]]]]]]]]]]]]),
@@ -150,8 +150,7 @@ right = _speedups.encode(value, whole, 10**6, 0, ",", ":")
 assert right[1]
 
 def build():
-    table = _speedups.KeyTable(names, prefixes)
-    return table.find("gr\\u00f6\\u00dfe"), table.find("_sentry_x"), table.find("")
+    return type(_speedups.key_table(names, prefixes)).__name__
 
 def encode():
     return _speedups.encode(value, whole, 10**6, 0, ",", ":")
@@ -167,7 +166,7 @@ def stop():
     return _speedups.scan(text, whole, 0, False)
 
 for call, expected in (
-    (build, (48, 17, 64)), (encode, right), (scan, found), (stop, len(text))
+    (build, "PyCapsule"), (encode, right), (scan, found), (stop, len(text))
 ):
     for stop in (1, 2, 0):  # one allocation fails, or two, or all from there on
         failed = 0
