@@ -1,9 +1,9 @@
 """The compiled encoder of a policy, and what is judged of its notes afterwards.
 
-The pass in C removes by itself what a rule removes wherever it stands. A name whose rule is bound
-to places, or does something else, is only noted there, and its member written: here it is judged
-by its place, and where the rule acts, the member is cut out of the text, or its value replaced, and
-what was found inside is dropped. So both give what `body_guard.core.walk` gives.
+The pass in C removes the members that a rule removes in any place. A name whose rule has a scope or
+another action is only noted, and its member written. Here the notes are judged: where the rule
+applies, the member is cut out of the text or its value replaced, and what was found inside is
+dropped. So bytes and report are those of `body_guard.core.walk`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from body_guard.core import _speedups
 from body_guard.core.encode import HTTPX
 from body_guard.core.listing import Listing
 from body_guard.core.matcher import first_rule
-from body_guard.core.plain_data import HINT, is_plain_data
 from body_guard.core.pointer import escape_token
 from body_guard.core.report import CLEAN, Report
 from body_guard.core.typenames import package, qualified_name
@@ -54,7 +53,7 @@ _Edit: TypeAlias = "tuple[int, int, bytes | None]"
 
 
 class CompiledEncoder:
-    """What a policy says of a value, done in one pass.
+    """Encodes a value less what a policy forbids, in one pass.
 
     Args:
         matcher: The policy's rules.
@@ -83,8 +82,7 @@ class CompiledEncoder:
             asks: Whether somebody else is asked about values that JSON does not know.
 
         Returns:
-            The text and the report, as the walk and json would give them; None where only the walk
-            can tell.
+            The text and the report, those of the walk and json; None where only the walk decides.
         """
         ensure_ascii, item_separator, key_separator = style = style or HTTPX
         flags = self._flags
@@ -98,12 +96,12 @@ class CompiledEncoder:
         content, records = made
         if records is None:
             return content, CLEAN
-        judged = _judged(records, content, self._matcher, style)
+        judged = _judge(records, content, self._matcher, style)
         if judged is None:
             return None
         marks, edits = judged
-        content = _edited(content, edits, item_separator.encode())
-        return (content, _report(records, marks)) if len(content) <= max_bytes else None
+        content = _apply_edits(content, edits, item_separator.encode())
+        return (content, _make_report(records, marks)) if len(content) <= max_bytes else None
 
     def encode_clean(self, value: object, max_bytes: int) -> bytes | None:
         """Encode a value of json's own types with nothing to find in it; return None for others.
@@ -119,22 +117,22 @@ class CompiledEncoder:
         content, records = made
         if records is None:
             return content
-        return content if _judged(records, content, self._matcher, HTTPX) == ([], []) else None
+        return content if _judge(records, content, self._matcher, HTTPX) == ([], []) else None
 
 
-def _judged(
+def _judge(
     records: Sequence[Record], content: bytes, matcher: Matcher, style: Style
 ) -> tuple[list[_Mark], list[_Edit]] | None:
     """Judge all records, in order; None where the walk has to."""
     marks: list[_Mark] = []
     edits: list[_Edit] = []
-    states: _States | None = None
-    until = 0  # the end of the last edit: what begins before it is gone
+    states = _States(records, matcher.globs)
+    until = 0  # the end of the last edit: what begins before it was cut or replaced
     for index, (code, place, key, kind, start, end) in enumerate(records):
         if code == _PLACE or start < until:
             continue
         if code in _FAULTS:
-            marks.append(_fault(code, place, key, kind))
+            marks.append(_make_mark(code, place, key, kind))
             if code == _HELD:
                 edits.append((start, end, None))
             continue
@@ -143,7 +141,6 @@ def _judged(
             rule = named[0].rule
             marks.append((place, key, kind, rule.name, rule.action, rule.owner or None))
             continue
-        states = states or _States(records, matcher.globs)
         first = first_rule(named, partial(states.at, place, str(key)))
         if first is None:
             continue
@@ -152,9 +149,9 @@ def _judged(
             return None
         if rule.action == "replace":
             text = style.scalar(rule.replacement)
-            # What stands before the value is the name as it would be written alone.
+            # Before the value is the name, as it would be written alone.
             start += len(style.scalar(key)) + len(style.key_separator)
-            if _stands(records, index, rule, text, content[start:end]):
+            if _is_replaced(records, index, rule, text, content[start:end]):
                 continue
             edits.append((start, end, text))
             until = end
@@ -165,18 +162,20 @@ def _judged(
     return marks, edits
 
 
-def _fault(code: int, place: int, key: str | int | None, kind: type) -> _Mark:
+def _make_mark(code: int, place: int, key: str | int | None, kind: type) -> _Mark:
     rule = _FAULTS[code]
     if rule != "unserializable":
         return place, key, kind, rule, "replace", ""
     return place, key, kind, rule, "replace" if type(key) is int else "remove", None
 
 
-def _stands(records: Sequence[Record], index: int, rule: Rule, text: bytes, written: bytes) -> bool:
-    """Check whether a value is a rule's replacement already, so that nothing is to be done."""
+def _is_replaced(
+    records: Sequence[Record], index: int, rule: Rule, text: bytes, written: bytes
+) -> bool:
+    """Check whether a value is the rule's replacement already."""
     if records[index][3] is not type(rule.replacement) or written != text:
         return False
-    # U+FFFD may have been written for half a character, which the next record then says.
+    # U+FFFD may have been written for a lone surrogate, of which the next record then is.
     following = records[index + 1 : index + 2]
     return not (
         following and following[0][0] == _SURROGATE and following[0][1:3] == records[index][1:3]
@@ -211,8 +210,8 @@ class _States:
         return container, self._globs.step(container, name)
 
 
-def _edited(content: bytes, edits: Sequence[_Edit], comma: bytes) -> bytes:
-    """Return the text with the edits made; a member that goes takes one separator along."""
+def _apply_edits(content: bytes, edits: Sequence[_Edit], comma: bytes) -> bytes:
+    """Return the text with the edits made; with a member that is cut goes one separator."""
     if not edits:
         return content
     pieces: list[bytes] = []
@@ -229,38 +228,30 @@ def _edited(content: bytes, edits: Sequence[_Edit], comma: bytes) -> bytes:
     return b"".join((*pieces, content[kept:]))
 
 
-def _report(records: Sequence[Record], marks: Sequence[_Mark]) -> Report:
-    if not marks:
-        return CLEAN
+def _make_report(records: Sequence[Record], marks: Sequence[_Mark]) -> Report:
     listing = Listing()
-    # The last ones: faults of a kind, and in one place, often come in a row.
     path: list[str] = []
-    path_of, named, hinted, name, hint = 0, None, "", "", ""
+    path_of = 0  # the place of the last one: findings in one container often come in a row
     for place, key, kind, rule, action, owner in marks:
-        if not listing.takes(action):
+        if listing.full:
             break
-        if kind is not named:
-            name, named, hinted = qualified_name(kind), kind, ""
-        if rule != hinted:
-            hint = HINT if rule == "unserializable" and is_plain_data(kind) else ""
-            hinted = rule
         if path_of != place:
             path, path_of = _path(records, place), place
-        last = _token(f"<{name}>" if key is None else key)
+        last = _to_token(f"<{qualified_name(kind)}>" if key is None else key)
         owner = package(kind) if owner is None else owner
-        listing.add([*path, last] if place else [], rule, action, name, owner, hint)
-    return listing.report(len(marks), {mark[4] for mark in marks} != {"report"})
+        listing.add_value([*path, last] if place else [], rule, action, kind, owner)
+    return listing.report(len(marks), changed=any(mark[4] != "report" for mark in marks))
 
 
 def _path(records: Sequence[Record], place: int) -> list[str]:
     """Return the tokens of the path of a container, by its record."""
     tokens: list[str] = []
     while around := records[place - 1][1]:
-        tokens.append(_token(records[place - 1][2]))
+        tokens.append(_to_token(records[place - 1][2]))
         place = around
     tokens.reverse()
     return tokens
 
 
-def _token(key: str | int | None) -> str:
+def _to_token(key: str | int | None) -> str:
     return escape_token(key) if isinstance(key, str) else str(key)
