@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
 import requests
+import urllib3
 
 import body_guard
 from body_guard import Policy
@@ -44,6 +47,22 @@ def _requests(url: str, content: Any = None, json: Any = None, headers: Any = No
         session.post(url, data=content, json=json, headers=headers)
 
 
+def _urllib3(url: str, content: Any = None, headers: Any = None) -> None:
+    with urllib3.PoolManager() as pool:
+        pool.request("POST", url, body=content, headers=headers)
+
+
+def _aiohttp(url: str, content: Any = None, json: Any = None, headers: Any = None) -> None:
+    async def send() -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url, data=content, json=json, headers=headers),
+        ):
+            pass
+
+    asyncio.run(send())
+
+
 CLIENTS = [
     Client(
         "requests",
@@ -53,6 +72,8 @@ CLIENTS = [
             (requests.adapters.HTTPAdapter, "send"),
         ),
     ),
+    Client("urllib3", _urllib3, ((urllib3.connection.HTTPConnection, "request"),), False),
+    Client("aiohttp", _aiohttp, ((aiohttp.ClientSession, "_request"),)),
 ]
 
 

@@ -1,0 +1,183 @@
+"""aiohttp: its sessions' own encoders, and what stands on it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import aiohttp
+import httpx
+import pytest
+from litellm.llms.custom_httpx.aiohttp_transport import LiteLLMAiohttpTransport
+
+import body_guard
+from body_guard import Policy, Rule
+from body_guard.cli.provider import Provider, provider
+
+DIRTY = b'{"a": 1.10, "_sentry_x": {}}'
+LEFT = b'{"a": 1.10}'
+TYPED = {"Content-Type": "application/json"}
+POLICY = Policy((Rule("model", keys=("model",)), *Policy().rules))
+
+
+@pytest.fixture
+def server() -> Iterator[Provider]:
+    with provider() as listening:
+        yield listening
+
+
+@pytest.fixture(autouse=True)
+def reports() -> Iterator[list[body_guard.Report]]:
+    body_guard.install(libraries=("aiohttp",))
+    with body_guard.collect() as collected:
+        yield collected
+    body_guard.uninstall()
+
+
+def use(act: Callable[[aiohttp.ClientSession], Awaitable[Any]], **options: Any) -> None:
+    """Let a session act."""
+
+    async def run() -> None:
+        async with aiohttp.ClientSession(**options) as session:
+            await act(session)
+
+    asyncio.run(run())
+
+
+def in_bytes(value: Any) -> bytes:
+    return json.dumps(value, default=str).encode()
+
+
+ENCODERS = {
+    "text": {"json_serialize": partial(json.dumps, default=str)},
+    "bytes": {"json_serialize_bytes": in_bytes},
+}
+
+
+@pytest.mark.parametrize("options", ENCODERS.values(), ids=ENCODERS)
+def test_an_encoder_of_ones_own(server: Provider, options: dict[str, Any]) -> None:
+    """What it can write stays as it writes it; a forbidden key goes."""
+    when = datetime(2026, 1, 2)
+
+    async def act(session: aiohttp.ClientSession) -> None:
+        await session.post(server.url, json={"at": when})
+        await session.post(server.url, json={"at": when, "_sentry_x": 1})
+
+    use(act, **options)
+    assert [received.body for received in server.received] == [b'{"at": "2026-01-02 00:00:00"}'] * 2
+    assert {received.headers["Content-Type"] for received in server.received} == {
+        "application/json"
+    }
+
+
+def test_an_encoder_that_writes_nothing(server: Provider) -> None:
+    """There is nothing to judge."""
+    use(lambda session: session.post(server.url, json={}), json_serialize=lambda _: "")
+    assert server.received[0].body == b""
+
+
+def test_the_headers_of_a_session(server: Provider) -> None:
+    """They tell what a body is, as a request's own do, and a digest among those follows."""
+
+    async def act(session: aiohttp.ClientSession) -> None:
+        await session.post("/v1", data=DIRTY)
+        await session.post("/v1", data=DIRTY, headers={"Content-Digest": "sha-256=:x:"})
+
+    use(act, base_url=server.url, headers=TYPED)
+    assert [received.body for received in server.received] == [LEFT, LEFT]
+    assert server.received[1].headers["Content-Digest"] == (
+        "sha-256=:Srol3rqKasW9GCmsAyo01D7XblqKEpnenEVv+iRl8hc=:"
+    )
+
+
+def test_forms_pass(server: Provider, reports: list[body_guard.Report]) -> None:
+    """They are not read, and reported as that."""
+    form = aiohttp.FormData()
+    form.add_field("_sentry_x", "1")
+
+    async def act(session: aiohttp.ClientSession) -> None:
+        await session.post(server.url, data=form)
+        await session.post(server.url, data={"_sentry_x": "1"})
+        await session.post(server.url, data=[])
+
+    use(act)
+    assert [received.body for received in server.received] == [b"_sentry_x=1", b"_sentry_x=1", b""]
+    assert [report.why_not_judged for report in reports] == ["form", "form"]
+
+
+def test_the_librarys_own_errors(server: Provider) -> None:
+    """An address that is none, and both ways to give a body."""
+
+    async def act(session: aiohttp.ClientSession) -> None:
+        with pytest.raises(aiohttp.InvalidURL):
+            await session.post("http://[::1", data=DIRTY)
+        with pytest.raises(ValueError, match="at the same time"):
+            await session.post(server.url, data=DIRTY, json={})
+
+    use(act)
+    assert server.received == []
+
+
+def test_a_guarded_httpx_client_above(server: Provider, reports: list[body_guard.Report]) -> None:
+    """What it has judged is not judged again, by another policy either, nor reported."""
+    body_guard.install(POLICY, libraries=("aiohttp",))
+
+    async def act(session: aiohttp.ClientSession) -> None:
+        transport = LiteLLMAiohttpTransport(client=lambda: session)
+        async with body_guard.GuardedAsyncClient(transport=transport) as client:
+            await client.post(server.url, json={"model": "m", "_sentry_x": 1})
+
+            async def stream() -> Any:
+                yield DIRTY
+
+            await client.post(server.url, content=stream())
+            # An SDK's hook that asks aiohttp for something else is judged.
+            client.event_hooks["request"].append(ask)
+            await client.post(server.url, json={"model": "m"})
+
+    async def ask(request: httpx.Request) -> None:
+        async with aiohttp.ClientSession() as own:
+            await own.post(server.url, json={"model": "x", "b": 1})
+            await own.post(server.url, data=b'{"model": "x"}', headers=TYPED)
+
+    use(act)
+    assert [received.body for received in server.received] == [
+        b'{"model":"m"}',
+        DIRTY,
+        b'{"b": 1}',
+        b"{}",
+        b'{"model":"m"}',
+    ]
+    assert [(report.judged, report.changed) for report in reports] == [
+        (True, True),
+        (False, False),
+        (True, False),
+        (True, True),
+        (True, True),
+    ]
+
+
+def test_a_redirect_of_a_guarded_client(reports: list[body_guard.Report]) -> None:
+    """Each hop's body is known to be judged."""
+    bodies: list[bytes] = []
+
+    async def act(session: aiohttp.ClientSession) -> None:
+        async def hop(request: httpx.Request) -> httpx.Response:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(session, "_build_url", lambda _: bodies.append(request.content))
+                with pytest.raises(AttributeError):  # at the URL, after the door
+                    await session.post("http://x.test", data=request.content, headers=TYPED)
+            there = {"Location": "/there"}
+            return httpx.Response(307, headers=there) if len(bodies) == 1 else httpx.Response(200)
+
+        transport = httpx.MockTransport(hop)
+        async with body_guard.GuardedAsyncClient(transport=transport) as client:
+            await client.post("http://x.test", content=DIRTY, follow_redirects=True)
+
+    use(act)
+    assert bodies == [LEFT, LEFT]
+    assert [report.changed for report in reports] == [True]  # httpx carries the judged stream on
