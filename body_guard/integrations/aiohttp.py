@@ -22,7 +22,7 @@ from body_guard.http.content import (
     was_judged,
 )
 from body_guard.http.reporting import deliver
-from body_guard.integrations.values import convert_as, judge_value
+from body_guard.integrations.values import convert_as, sanitize_value
 from body_guard.patches.patch import Hook
 from body_guard.patches.process import Row
 
@@ -58,8 +58,7 @@ def _encode(guard: Guard, session: Any, url: Any, options: dict[str, Any]) -> An
     in_bytes = getattr(session, "_json_serialize_bytes", None)
     dumps = in_bytes or session._json_serialize
     convert = None if dumps is standard_json.dumps else convert_as(dumps)
-    value, known = judge_value(guard, given, convert, host)
-    value = value if known.findings else given
+    value, known = sanitize_value(guard, given, convert, host)
     try:
         text = dumps(value)
     except ENCODING_ERRORS as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from body_guard.integrations import aiohttp, requests, urllib3
+from body_guard.integrations import aiohttp, botocore, requests, urllib3
 from body_guard.patches.http_libraries import http_row
 from body_guard.patches.patch import Coverage, Door
 from body_guard.patches.process import Installation
@@ -26,7 +26,7 @@ __all__ = ["coverage", "install", "uninstall"]
 ALWAYS: Final[tuple[Row, ...]] = (http_row("httpx"), http_row("httpx2"))
 
 BESIDE: Final[dict[str, Row]] = {
-    row.library: row for row in (requests.ROW, urllib3.ROW, aiohttp.ROW)
+    row.library: row for row in (requests.ROW, urllib3.ROW, aiohttp.ROW, botocore.ROW)
 }
 
 _installation: Final = Installation(ALWAYS)
@@ -42,8 +42,8 @@ def install(policy: Policy | None = None, *, libraries: Iterable[str] = ()) -> N
 
     Args:
         policy: What must not leave; the default policy when None.
-        libraries: What is guarded beside them: some of ``"requests"``, ``"urllib3"`` and
-            ``"aiohttp"``, or ``"all"``.
+        libraries: What is guarded beside them: some of ``"requests"``, ``"urllib3"``,
+            ``"aiohttp"`` and ``"botocore"``, or ``"all"``.
 
     Raises:
         TypeError: It is no policy.

@@ -22,7 +22,7 @@ from body_guard.http.content import (
     sending,
 )
 from body_guard.http.reporting import deliver
-from body_guard.integrations.values import convert_as, judge_value
+from body_guard.integrations.values import convert_as, sanitize_value
 from body_guard.patches.patch import Hook
 from body_guard.patches.process import Row
 
@@ -54,8 +54,7 @@ def _patch_prepare_body(original: Any, current: Current) -> Any:
             return prepare(data, files, json)
         value, known, host = json, CLEAN, _host(self)
         if json is not None and not data and not files:
-            value, known = judge_value(guard, json, _convert(), host)
-            value = value if known.findings else json
+            value, known = sanitize_value(guard, json, _convert(), host)
         try:
             result = prepare(data, files, value)
         except _PREPARING_ERRORS as error:

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     Convert = Callable[[Any], object]
     Locate = Callable[[], str]
 
-__all__ = ["convert_as", "judge_value", "leave_to_bytes", "prepare_value", "unknown_host"]
+__all__ = [
+    "convert_as",
+    "judge_value",
+    "leave_to_bytes",
+    "prepare_value",
+    "sanitize_value",
+    "unknown_host",
+]
 
 
 def unknown_host() -> str:
@@ -54,6 +61,15 @@ def judge_value(
         policy = _converting(policy, convert)
     judged = guard.prepare(value, {EXTENSION: policy}, host)
     return (value, CLEAN) if judged is None else judged
+
+
+def sanitize_value(
+    guard: Guard, value: object, convert: Convert | None, host: str
+) -> tuple[Any, Report]:
+    """Return a value as `judge_value` does; where nothing is found, the value itself."""
+    __tracebackhide__ = True
+    sanitized, report = judge_value(guard, value, convert, host)
+    return (sanitized, report) if report.findings else (value, CLEAN)
 
 
 def prepare_value(

@@ -119,9 +119,11 @@ def test_another_json_module(server: Provider, monkeypatch: pytest.MonkeyPatch) 
         )
 
     monkeypatch.setattr(sys.modules["requests.models"], "complexjson", SimpleNamespace(dumps=dumps))
+    signed = {"X-Signature": "s"}
+    requests.post(server.url, json={"a": Decimal("1.5")}, headers=signed)  # nothing was changed
     for value in ({"a": Decimal("1.5")}, {"a": Decimal("1.5"), "_sentry_x": 1}):
         requests.post(server.url, json=value)
-    assert [r.body for r in server.received] == [b'{"a": 1.5}'] * 2
+    assert [r.body for r in server.received] == [b'{"a": 1.5}'] * 3
 
     def cyclic(value: Any, **options: Any) -> str:
         return json.dumps(value, default=lambda v: v, **options)  # a ValueError
