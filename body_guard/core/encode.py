@@ -55,10 +55,7 @@ def encode(value: object) -> bytes:
         TypeError: Another thread added something that json cannot write.
         ValueError: The same; or it holds an integer over the interpreter's digit limit.
     """
-    kind = type(value)
-    if kind is dict or kind is list:  # by identity: a metaclass can define __eq__
-        return _dumps(value).encode()
-    # The Python half of json asks isinstance of a whole body, which would ask a hostile class.
+    # In a list: the Python half of json asks isinstance of a whole body, and so a hostile class.
     return _dumps([value])[1:-1].encode()
 
 
@@ -68,6 +65,6 @@ def encode_scalar(value: object) -> bytes | None:
     if value is None or kind is str or kind is bool or kind is int or kind is float:
         try:
             return encode(value)
-        except ValueError:  # half a character, NaN, an int over the digit limit
+        except ValueError:  # a lone surrogate, NaN, an int over the digit limit
             return None
     return None

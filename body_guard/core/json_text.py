@@ -6,14 +6,7 @@ import math
 from json.decoder import scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import Any
 
-__all__ = [
-    "digits_of",
-    "is_encodable",
-    "member_name",
-    "plain_key",
-    "replace_surrogates",
-    "unescape",
-]
+__all__ = ["digits_of", "member_name", "plain_key", "replace_surrogates", "unescape"]
 
 
 def member_name(key: Any) -> str | None:
@@ -36,9 +29,9 @@ def plain_key(key: Any) -> Any:
     kind = type(key)
     if issubclass(kind, str):
         return replace_surrogates(str.__str__(key))
-    if kind is bool or key is None:
-        return key
-    return float.__float__(key) if issubclass(kind, float) else int.__int__(key)
+    if issubclass(kind, float):
+        return float.__float__(key)
+    return key if key is None or kind is bool else int.__int__(key)
 
 
 def digits_of(number: int) -> str | None:
@@ -49,23 +42,16 @@ def digits_of(number: int) -> str | None:
         return None
 
 
-def is_encodable(text: str) -> bool:
-    """Check whether text has no lone surrogate, so that it can be written as UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def replace_surrogates(text: str) -> str:
     """Return text with U+FFFD for each lone surrogate; the same object where it has none.
 
     Two that form a pair become the character that they encode, as in ``JSON.stringify``.
     """
-    if text.isascii() or is_encodable(text):
-        return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def unescape(escapes: bytes) -> bytes:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from body_guard.core.plain_data import HINT, is_plain_data
 from body_guard.core.pointer import join_pointer
 from body_guard.core.redaction import MOST_TOKENS, abridge, redact_token
 from body_guard.core.report import CLEAN, Finding, Report
-from body_guard.core.typenames import qualified_name
+from body_guard.core.typenames import is_plain_data, qualified_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +17,8 @@ __all__ = ["Listing"]
 #: Findings listed in one report, and characters of path they may take; the rest are counted.
 _MOST_FINDINGS: Final = 1000
 _MOST_PATH: Final = 2**22
+
+_HINT: Final = "convert=body_guard.convert.jsonable would keep it"
 
 
 class Listing:
@@ -91,7 +92,7 @@ class Listing:
         """List a finding by the type of its value, which the caller keeps alive; see `add`."""
         known = self._types.get((id(kind), rule))
         if known is None:
-            hint = HINT if rule == "unserializable" and is_plain_data(kind) else ""
+            hint = _HINT if rule == "unserializable" and is_plain_data(kind) else ""
             known = self._types[id(kind), rule] = qualified_name(kind), hint
         self.add(tokens, rule, action, known[0], owner, known[1])
 

@@ -32,17 +32,17 @@ _NOT_GIVEN: Final[Any] = object()  # None is null
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing that must not leave, and what to do where it stands.
+    """One thing that must not leave, and what to do with it.
 
     Args:
         name: What a finding calls it.
         keys: Member names, compared decoded and exactly.
         prefixes: Beginnings of member names, compared decoded and exactly.
-        types: Qualified names, ``module.QualName``; a type matches by any class it stands on, so
-            the library that defines it need not be imported.
-        action: ``remove`` takes the member out (an array element becomes null), ``replace`` puts
-            ``replacement`` in its place, ``reject`` refuses the whole body, ``report`` leaves it
-            and says so.
+        types: Qualified names, ``module.QualName``; a value matches by any class in the
+            lineage of its type, so the library that defines the class need not be imported.
+        action: ``remove`` removes the member (an array element becomes null), ``replace`` puts
+            ``replacement`` in its place, ``reject`` refuses the whole body, ``report`` leaves it.
+            Each is reported.
         scope: Where the rule holds: pointer globs of the object or array that the member stands
             in. ``*`` is one segment, ``**`` any number of them, none too; ``/`` is the body
             itself. ``("/", "/metadata/**")`` is the outermost object, and metadata with all below.

@@ -6,9 +6,9 @@ is read through the descriptors of ``type`` itself.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["class_attribute", "lineage", "package", "qualified_name"]
+__all__ = ["class_attribute", "is_plain_data", "lineage", "package", "qualified_name"]
 
 _MODULE = type.__dict__["__module__"].__get__
 _QUALNAME = type.__dict__["__qualname__"].__get__
@@ -16,7 +16,25 @@ _MRO = type.__dict__["__mro__"].__get__
 _NAMESPACE = type.__dict__["__dict__"].__get__
 
 #: A class can be given any name; longer ones are shortened.
-_LONGEST = 200
+_LONGEST: Final = 200
+
+#: Plain data that JSON cannot write: to lose a value of one of these changes an answer.
+_PLAIN_DATA: Final = frozenset(
+    {
+        "builtins.frozenset",
+        "builtins.set",
+        "datetime.date",
+        "datetime.datetime",
+        "datetime.time",
+        "decimal.Decimal",
+        "enum.Enum",
+        "numpy.generic",
+        "pathlib.PurePath",
+        "pathlib._local.PurePath",  # CPython 3.13
+        "pydantic.main.BaseModel",
+        "uuid.UUID",
+    }
+)
 
 
 def qualified_name(kind: type) -> str:
@@ -69,3 +87,10 @@ def class_attribute(kind: type, name: str) -> Any:
         if name in namespace:
             return namespace[name]
     return None
+
+
+def is_plain_data(kind: type) -> bool:
+    """Check whether `body_guard.convert.jsonable` would keep values of this type."""
+    if class_attribute(kind, "__dataclass_fields__") is not None:
+        return True
+    return any(qualified_name(base) in _PLAIN_DATA for base in lineage(kind))

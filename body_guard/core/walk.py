@@ -19,13 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 from body_guard.core.containers import read_items, read_members
 from body_guard.core.encode import encode_scalar
 from body_guard.core.errors import BodyLimitError
-from body_guard.core.json_text import (
-    digits_of,
-    is_encodable,
-    member_name,
-    plain_key,
-    replace_surrogates,
-)
+from body_guard.core.json_text import digits_of, member_name, plain_key, replace_surrogates
 from body_guard.core.listing import Listing
 from body_guard.core.matcher import first_rule
 from body_guard.core.pointer import escape_token, join_pointer
@@ -44,20 +38,13 @@ __all__ = ["WalkResult", "walk"]
 #: What one walk may count, and the error beyond that. What the caller built is in memory and free;
 #: an ``__iter__`` or a ``convert=`` that returns ever new containers ends here. A walked container
 #: takes about 0.9 KB, as much as many items. Globs can tell exponentially many ways to one apart.
-_LIMITS: Final = {
-    "items": (
-        1_000_000,
-        "a container that computes its items (or convert=) gave more than {:,} of them",
-    ),
-    "containers": (
-        50_000,
-        "containers that compute their items (or convert=) gave more than {:,} containers",
-    ),
-    "again": (
-        1_000_000,
-        "rules for certain places met containers that stand in several, which makes more than {:,} "
-        "items to judge again",
-    ),
+_MOST: Final = {"items": 1_000_000, "containers": 50_000, "again": 1_000_000}
+_REASONS: Final = {
+    "items": "a container that computes its items (or convert=) gave more than {:,} of them",
+    "containers": "containers that compute their items (or convert=) gave more than {:,} "
+    "containers",
+    "again": "rules for certain places met containers that stand in several, which makes more than "
+    "{:,} items to judge again",
 }
 
 #: How often in a row ``convert=`` may answer with one more thing that needs converting.
@@ -245,7 +232,7 @@ class _Walk:
     stack: list[_Node] = field(default_factory=list)
     nodes: dict[int, _Node] = field(default_factory=dict)  # by id of the source
     scoped: dict[tuple[int, int], _Node] = field(default_factory=dict)  # by state too
-    spent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_LIMITS, 0))
+    spent: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_MOST, 0))
     # What ``convert=`` answered for an object, by its id; the object beside it so that the id stays
     # its own. Answers can be new objects each time: only the object asked about shows a cycle.
     answers: dict[int, tuple[object, object]] = field(default_factory=dict)
@@ -365,8 +352,9 @@ class _Walk:
         elif issubclass(kind, str):
             text = str.__str__(item)
             node.size += len(text) + 2
-            if not is_encodable(text):
-                self._replace(node, replace_surrogates(text), _Mark("surrogate", "replace", kind))
+            sound = replace_surrogates(text)
+            if sound is not text:
+                self._replace(node, sound, _Mark("surrogate", "replace", kind))
         elif issubclass(kind, float):
             node.size += 3
             if not math.isfinite(item):
@@ -381,7 +369,7 @@ class _Walk:
     def _read(self, node: _Node, source: Any, kind: type) -> _Node | None:
         """Return the node of a container of a foreign type; None if it cannot be read."""
         __tracebackhide__ = True
-        items, computed = read_items(source, kind, _LIMITS["items"][0])
+        items, computed = read_items(source, kind, _MOST["items"])
         if items is None:
             return None
         if computed:
@@ -470,13 +458,12 @@ class _Walk:
 
     def _spend(self, what: str, count: int) -> None:
         __tracebackhide__ = True
-        most, why = _LIMITS[what]
         self.spent[what] += count
-        if self.spent[what] > most:
+        if self.spent[what] > _MOST[what]:
             path = join_pointer(self._tokens())
             raise BodyLimitError(
                 f"The body was not sent: below {redact_path(path) or 'its root'}, "
-                f"{why.format(most)}.",
+                f"{_REASONS[what].format(_MOST[what])}.",
                 Report((Finding(path, "size", "reject"),)),
             )
 

@@ -1143,7 +1143,7 @@ def test_ctrl_c_is_not_swallowed(make: Any, kind: type[BaseException]) -> None:
 
 def set_limit(monkeypatch: pytest.MonkeyPatch, what: str, most: int) -> None:
     """Lower what one walk may come to."""
-    monkeypatch.setitem(module._LIMITS, what, (most, module._LIMITS[what][1]))
+    monkeypatch.setitem(module._MOST, what, most)
 
 
 class Endless(list):  # type: ignore[type-arg]
