@@ -75,6 +75,8 @@ def run() -> int:
     table(console, sdks.HEADS, sdks.rows())
     if coverage.warnings:
         table(console, ("what goes past every door",), [(each,) for each in coverage.warnings])
+    if process := body_guard.coverage().warnings:
+        table(console, ("imported here, beside httpx",), [(each,) for each in process])
     if unhooked:
         console.print("Not hooked:", *unhooked, sep="\n")
         return 1

@@ -29,6 +29,13 @@ BESIDE: Final[dict[str, Row]] = {
     row.library: row for row in (requests.ROW, urllib3.ROW, aiohttp.ROW, botocore.ROW)
 }
 
+#: What no row guards, by the module that sends it.
+_NOT_COVERED: Final = {
+    "grpc": "grpc is imported: the messages that it sends are no JSON, and are not judged.",
+    "slack_sdk": "slack_sdk is imported: it sends by urllib, which is not guarded.",
+    "websockets": "websockets is imported: the frames that it sends are not judged.",
+}
+
 _installation: Final = Installation(ALWAYS)
 
 
@@ -87,4 +94,10 @@ def coverage() -> Coverage:
 def _warnings() -> Iterator[str]:
     for name, row in BESIDE.items():
         if row.module in sys.modules and not _installation.guards(name):
-            yield f'{name} is imported and not guarded: call install(libraries=("{name}",)).'
+            yield (
+                f"{name} is imported and not guarded: "
+                f'call body_guard.install(libraries=("{name}",)).'
+            )
+    for module, sentence in _NOT_COVERED.items():
+        if module in sys.modules:
+            yield sentence

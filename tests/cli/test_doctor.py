@@ -7,6 +7,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args
 
 import httpx
@@ -240,6 +241,17 @@ def test_what_goes_past_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ["No."] not in shown
     monkeypatch.setattr(integration, "_NOT_COVERED", ())
     assert "what goes past every door" not in run().stdout
+
+
+def test_what_is_imported_beside_httpx_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the argument that guards it; and where there is nothing, there is no table."""
+    warning = (
+        'requests is imported and not guarded: call body_guard.install(libraries=("requests",)).'
+    )
+    monkeypatch.setitem(sys.modules, "requests", ModuleType("requests"))
+    assert [warning] in rows(run())
+    monkeypatch.setattr(body_guard, "coverage", lambda: patch.Coverage(()))
+    assert "beside httpx" not in run().stdout
 
 
 @pytest.mark.parametrize("imported", [True, False])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import httpx
 import pytest
 
 import body_guard
-from body_guard.integrations.process_wide import BESIDE
+from body_guard.integrations.process_wide import _NOT_COVERED, BESIDE
 
 
 def run(code: str) -> list[str]:
@@ -68,7 +69,9 @@ state()
 @pytest.mark.parametrize("library", BESIDE)
 def test_what_is_imported_and_not_guarded_is_named(library: str) -> None:
     """With the argument that guards it; not where it is guarded or not imported."""
-    sentence = f'{library} is imported and not guarded: call install(libraries=("{library}",)).'
+    sentence = (
+        f'{library} is imported and not guarded: call body_guard.install(libraries=("{library}",)).'
+    )
     said = run(f"""import body_guard
 def said():
     print([each for each in body_guard.coverage().warnings if each.startswith("{library} ")])
@@ -81,3 +84,14 @@ body_guard.install(libraries="all")
 said()
 """)
     assert said == ["[]", f"[{sentence!r}]", f"[{sentence!r}]", "[]"]
+
+
+@pytest.mark.parametrize("module", _NOT_COVERED)
+def test_what_nothing_guards_is_named(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it is imported, installed or not."""
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    assert _NOT_COVERED[module] not in body_guard.coverage().warnings
+    monkeypatch.setitem(sys.modules, module, ModuleType(module))
+    body_guard.install(libraries="all")
+    assert _NOT_COVERED[module] in body_guard.coverage().warnings
+    body_guard.uninstall()
