@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from body_guard.integrations import aiohttp, botocore, requests, urllib3
+from body_guard.integrations import aiohttp, botocore, requests, stainless, urllib3
 from body_guard.patches.http_libraries import http_row
 from body_guard.patches.patch import Coverage, Door
 from body_guard.patches.process import Installation
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["coverage", "install", "uninstall"]
 
-ALWAYS: Final[tuple[Row, ...]] = (http_row("httpx"), http_row("httpx2"))
+ALWAYS: Final[tuple[Row, ...]] = (http_row("httpx"), http_row("httpx2"), stainless.ROW)
 
 BESIDE: Final[dict[str, Row]] = {
     row.library: row for row in (requests.ROW, urllib3.ROW, aiohttp.ROW, botocore.ROW)
@@ -43,9 +43,10 @@ def install(policy: Policy | None = None, *, libraries: Iterable[str] = ()) -> N
     """Guard every client of httpx and httpx2 in this process, from now on and until `uninstall`.
 
     That includes clients that exist, ``httpx.post`` and the like, and a library that is imported
-    later. A client with a guard of its own is judged by that one alone. It can be called at any
-    time, from any thread, before or after the patches of others; again with the same arguments does
-    nothing, with others replaces policy and libraries.
+    later. The encoders of SDKs that encode a body before they call httpx are guarded too, so that a
+    live object is taken out. A client with a guard of its own is judged by that one alone. It can
+    be called at any time, from any thread, before or after the patches of others; again with the
+    same arguments does nothing, with others replaces policy and libraries.
 
     Args:
         policy: What must not leave; the default policy when None.

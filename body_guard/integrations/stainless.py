@@ -12,6 +12,7 @@ what makes the SDK leave a field out.
 from __future__ import annotations
 
 import inspect
+import sys
 from contextlib import contextmanager
 from datetime import date, time
 from decimal import Decimal
@@ -23,6 +24,7 @@ from uuid import UUID
 from body_guard.core.encode import HTTPX
 from body_guard.core.report import CLEAN
 from body_guard.http.auditing import ENCODING_ERRORS, add_note
+from body_guard.http.doors import ORIGINAL
 from body_guard.http.handover import (
     Handover,
     hand_over,
@@ -37,6 +39,7 @@ from body_guard.http.request_guard import Guard
 from body_guard.integrations.encoding import Encoder, encode_body
 from body_guard.integrations.values import judge_value
 from body_guard.patches.patch import Hook
+from body_guard.patches.process import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +49,10 @@ if TYPE_CHECKING:
     from body_guard.integrations.values import Convert
     from body_guard.patches.patch import Current
 
-__all__ = ["convert_of", "guard_of", "hooks", "methods", "text_of"]
+__all__ = ["ROW", "convert_of", "guard_of", "hooks", "methods", "text_of"]
+
+#: Where a package that Stainless made has its clients' base class, and its encoder.
+_MODULE: Final = "._base_client"
 
 #: The fields of the options that become a body: the SDK merges the second into the first.
 _FIELDS: Final = ("json_data", "extra_json")
@@ -112,8 +118,14 @@ def guard_of(request: Any, guard: Guard) -> Guard:
     return guard if library is guard.library else Guard(library, guard.policy)
 
 
-def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
-    """Return the two hooks that see every body of an SDK, for all its clients in the process."""
+def hooks(sdk: str, title: str, *, yields: bool = False) -> tuple[Hook, ...]:
+    """Return the hooks that see every body of an SDK, for all its clients in the process.
+
+    Args:
+        sdk: Its package.
+        title: What it is called.
+        yields: Whether a client with a guard of its own is left to that; else it is judged by both.
+    """
 
     def encode(original: Callable[[Any], bytes], current: Current) -> Callable[[Any], bytes]:
         style = _style_of(original)
@@ -140,22 +152,30 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
         def _build_request(self: Any, options: Any, *args: Any, **more: Any) -> Any:
             __tracebackhide__ = True
             guard = current()
+            if guard is not None and yields:
+                guard = _guard_for(self, guard)
+            plain = original.__get__(self)  # as a class binds it: it may be no function
             if guard is None:
-                return original(self, options, *args, **more)
+                return plain(options, *args, **more)
             handover = _start(guard, self, options)
+            if _is_judged(handover):
+                return plain(options, *args, **more)
             with hand_over(handover), _report_crash(handover, options, sdk):
-                if options.files or convert_of(sdk) is None:  # else openapi_dumps will see it
+                if _is_form(options) or convert_of(sdk) is None:  # else openapi_dumps will see it
                     _sanitize_options(handover, options, sdk)
-                request = original(self, options, *args, **more)
-                guard_of(request, guard).judge(request, take_findings())
+                request = plain(options, *args, **more)
+                known = take_findings()
+                # A stream is for the HTTP client's send, which may read it.
+                streams = not yields or known != CLEAN
+                guard_of(request, guard).judge(request, known, streams=streams)
             return request
 
         return _build_request
 
     return (
-        Hook(f"{sdk}._base_client", "openapi_dumps", encode, f"bodies of {title}, as objects"),
+        Hook(f"{sdk}{_MODULE}", "openapi_dumps", encode, f"bodies of {title}, as objects"),
         Hook(
-            f"{sdk}._base_client:BaseClient",
+            f"{sdk}{_MODULE}:BaseClient",
             "_build_request",
             build,
             f"forms of {title}, as objects; all its requests, as bytes",
@@ -163,11 +183,47 @@ def hooks(sdk: str, title: str) -> tuple[Hook, Hook]:
     )
 
 
+def _hooks_of(module: str) -> Iterator[Hook]:
+    """Return the hooks of an SDK by its module, as its release has them."""
+    sdk = module.removesuffix(_MODULE)
+    encoding, building = hooks(sdk, sdk, yields=True)
+    if hasattr(sys.modules[module], encoding.name):
+        yield encoding
+    yield building  # an older one leaves the encoding to httpx
+
+
+#: Of every package that Stainless made.
+ROW: Final = Row("SDKs made by Stainless", _MODULE, _hooks_of)
+
+
+def _guard_for(client: Any, guard: Guard) -> Guard | None:
+    """Return the guard of a client of an SDK, if that of the process is the given one.
+
+    That of the HTTP client beneath, if it has one of its own; None where the client is guarded.
+    """
+    if hasattr(type(client), ORIGINAL):
+        return None
+    own: Guard = getattr(client._client, "_body_guard_guard", guard)
+    return own
+
+
+def _is_judged(handover: Handover) -> bool:
+    """Check whether another guard is building a request of this body, by the same policy."""
+    above = receive()
+    return (
+        above is not None
+        and above.guard.policy == handover.guard.policy
+        and _are_same(above.values, handover.values)
+    )
+
+
 def _start(guard: Guard, client: Any, options: Any, found: list[Report] | None = None) -> Handover:
     """Return what is known of the body that a client is about to send."""
+    base_url = client.base_url
+    library = library_of(type(base_url)) or guard.library
 
     def locate() -> str:
-        return destination(guard.library, client.base_url, (), {"url": options.url})
+        return destination(library, base_url, (), {"url": options.url})
 
     return Handover(guard.at(locate), locate, found or [], _values(options))
 
@@ -197,6 +253,17 @@ def _are_same(values: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
     return all(value is other for value, other in zip(values, others, strict=True))
 
 
+def _is_form(options: Any) -> bool:
+    """Check whether a body is sent as a form, with files or without."""
+    if options.files:
+        return True
+    headers = options.headers
+    if not issubclass(type(headers), dict):  # not given
+        return False
+    types = [value for name, value in headers.items() if str(name).lower() == "content-type"]
+    return any(str(value).startswith("multipart/form-data") for value in types)
+
+
 def _sanitize_options(handover: Handover, options: Any, sdk: str) -> None:
     """Sanitize the fields that become a body.
 
@@ -207,7 +274,7 @@ def _sanitize_options(handover: Handover, options: Any, sdk: str) -> None:
     if options.method.lower() == "get":
         return
     left_out = _types_left_out(sdk)
-    convert = text_of if options.files else convert_of(sdk)
+    convert = text_of if _is_form(options) else convert_of(sdk)
     for name, value in zip(_FIELDS, handover.values, strict=True):
         if value is None or issubclass(type(value), (bytes, bytearray, *left_out)):
             continue

@@ -36,7 +36,8 @@ class Row:
 
     Attributes:
         library: What it is called.
-        module: Once this is imported, its names are there.
+        module: Once this is imported, its names are there. One that begins with a dot is the end of
+            a name: the row is of every package with such a module.
         hooks: Given the name of the module, returns what to replace.
         leave: Undoes what its hooks did beyond replacing names.
     """
@@ -45,6 +46,10 @@ class Row:
     module: str
     hooks: Callable[[str], Iterable[Hook]]
     leave: Callable[[], None] = _nothing
+
+    def is_of(self, name: str) -> bool:
+        """Check whether this is the row of a module."""
+        return name == self.module or (self.module[0] == "." and name.endswith(self.module))
 
 
 class _Library:
@@ -69,9 +74,9 @@ class _Library:
         self.row.leave()
 
     def doors(self) -> list[Door]:
-        name = self.module.__name__.partition(".")[0]
+        name = f"{self.module.__name__.partition('.')[0]}."
         doors = [patch.door() for patch in self.patches]
-        return [replace(door, name=f"{name}.{door.name}") for door in doors]
+        return [replace(door, name=name + door.name.removeprefix(name)) for door in doors]
 
 
 class Installation(MetaPathFinder):
@@ -110,10 +115,12 @@ class Installation(MetaPathFinder):
                     library.uninstall()
             if self not in sys.meta_path:
                 sys.meta_path.insert(0, self)
-        for row in rows:
-            if row.module in sys.modules:
+        # A copy, in one step of C: another thread may import something.
+        for name in sys.modules.copy():
+            row = self.row_of(name)
+            if row is not None:
                 # Outside the lock: it waits for another thread that is importing it right now.
-                self.guard_library(row, import_module(row.module))
+                self.guard_library(row, import_module(name))
 
     def uninstall(self) -> None:
         """Restore every name that can be restored."""
@@ -134,12 +141,19 @@ class Installation(MetaPathFinder):
         with self.lock:
             waiting = self.rows if self in sys.meta_path else ()
             doors = [door for library in self.libraries for door in library.doors()]
-            known = {library.row.module for library in self.libraries}
+            known = {library.row for library in self.libraries}
         return doors + [
             Door(row.library, True, "not imported yet; guarded as soon as it is")
             for row in waiting
-            if row.module not in sys.modules and row.module not in known
+            if row.module not in sys.modules and row not in known
         ]
+
+    def row_of(self, name: str) -> Row | None:
+        """Return the row of a module, if there is one."""
+        for row in self.rows:
+            if row.is_of(name):
+                return row
+        return None
 
     def guards(self, library: str) -> bool:
         """Check whether a library is guarded, or will be as soon as it is imported."""
@@ -161,7 +175,7 @@ class Installation(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Find a library as the other finders do, with a loader that guards it."""
-        row = next((row for row in self.rows if row.module == fullname), None)
+        row = self.row_of(fullname)
         if row is None:
             return None
         for finder in list(sys.meta_path):
