@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from json.decoder import scanstring  # type: ignore[attr-defined]  # not in typeshed
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["digits_of", "member_name", "plain_key", "replace_surrogates", "unescape"]
+__all__ = ["digits_of", "is_deeper", "member_name", "plain_key", "replace_surrogates", "unescape"]
 
 
 def member_name(key: Any) -> str | None:
@@ -58,3 +59,17 @@ def unescape(escapes: bytes) -> bytes:
     """Return the text of JSON escapes in UTF-8; a lone surrogate in its 3-byte form."""
     text: str = scanstring(escapes.decode() + '"', 0)[0]
     return text.encode("utf-8", "surrogatepass")
+
+
+#: Brackets as steps down and up, in signed bytes; and what is none.
+_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
+_NO_STEPS: Final = bytes({*range(256)} - {*b"[{]}"})
+
+
+def is_deeper(text: bytes, levels: int) -> bool:
+    """Check whether JSON text has more than so many levels; of other text, as far as it is JSON."""
+    if text.count(b"[") + text.count(b"{") <= levels:
+        return False
+    outside = text.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
+    steps = b"".join(outside).translate(_STEPS, _NO_STEPS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > levels

@@ -17,10 +17,12 @@ __all__ = ["KeySearch"]
 #: the pattern is nested.
 _MOST_BRANCHES: Final = 8
 
-#: The escapes of JSON (RFC 8259, section 7): those of code units, several in a row since two may be
-#: one character; and those of two characters.
-_UNITS: Final = rb"(?:\\u[0-9a-fA-F]{4})+"
-_PAIRS: Final = rb'\\["\\/bfnrt]'
+#: The escapes of JSON (RFC 8259, section 7): how they begin, and their pattern. Those of ASCII
+#: characters, which are rare in texts; those of code units, several in a row since two may be one
+#: character; and all, with those of two characters.
+_ASCII: Final = rb"\u00", rb"\\u00[0-7][0-9a-fA-F]"
+_UNITS: Final = rb"\u", rb"(?:\\u[0-9a-fA-F]{4})+"
+_ALL: Final = b"\\", _UNITS[1] + rb'|\\["\\/bfnrt]'
 _WRITTEN_AS_PAIRS: Final = frozenset('"\\/\b\f\n\r\t')
 
 #: A shorter key occurs in the middle of many words: ``_`` in ``tool_calls``.
@@ -37,7 +39,7 @@ class KeySearch:
         keys: Exact names and prefixes. An exact name is found in a longer one too.
     """
 
-    __slots__ = ("_escape", "_key")
+    __slots__ = ("_escape", "_key", "_start")
 
     def __init__(self, keys: Iterable[str]) -> None:
         names = frozenset(keys)
@@ -47,13 +49,15 @@ class KeySearch:
         patterns += [b"%b(?<![A-Za-z0-9_]%b)" % (2 * (re.escape(_utf8(name)),)) for name in short]
         self._key = re.compile(b"|".join(patterns) if patterns else rb"(?!)").search
         paired = any(not _WRITTEN_AS_PAIRS.isdisjoint(name) for name in names)
-        self._escape = re.compile(_UNITS + b"|" + _PAIRS if paired else _UNITS)
+        plain = all(map(str.isascii, names))
+        self._start, pattern = _ALL if paired else _ASCII if plain else _UNITS
+        self._escape = re.compile(pattern)
 
     def may_contain(self, text: bytes) -> bool:
         """Check whether a key may occur in a text in UTF-8; False is certain."""
         if self._key(text) is not None:
             return True
-        if b"\\" not in text:
+        if self._start not in text:
             return False
         return self._key(self._escape.sub(lambda found: unescape(found[0]), text)) is not None
 

@@ -1,12 +1,17 @@
-"""The scan of JSON text in plain Python: the same answers as the compiled one, slowly."""
+"""The scan of JSON text in plain Python: the same answers as the compiled one, slowly.
+
+Most texts have no name that a rule mentions. That much the parser of json says at its own speed.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from array import array
 from typing import TYPE_CHECKING, Any, Final
 
-from body_guard.core.json_text import unescape
+from body_guard.core.encode import DEEPEST
+from body_guard.core.json_text import is_deeper, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +28,9 @@ _SCALAR: Final = (
 )
 _space: Final[Any] = re.compile(_WS).match
 _between: Final[Any] = re.compile(rb"[ \t\n\r\x1e]*").match  # RFC 7464: texts in a sequence
+#: The same of decoded text.
+_blank: Final[Any] = re.compile(r"[ \t\n\r]*").match
+_between_records: Final[Any] = re.compile(r"[ \t\n\r\x1e]*").match
 _scalar: Final[Any] = re.compile(_SCALAR).match
 #: Elements of an array that are no strings, each with its comma.
 _elements: Final[Any] = re.compile(rb"(?:(?:%b)%b,%b){0,1000}" % (_SCALAR, _WS, _WS)).match
@@ -48,9 +56,11 @@ def key_table(names: Mapping[str, int], prefixes: Mapping[str, int], /) -> _KeyT
 class _KeyTable:
     """The member names that rules mention, each with a value."""
 
-    __slots__ = ("_lengths", "_names", "_prefixes")
+    __slots__ = ("_exact", "_lengths", "_names", "_prefixes", "_starts")
 
     def __init__(self, names: Mapping[str, int], prefixes: Mapping[str, int]) -> None:
+        self._exact = frozenset(names)
+        self._starts = tuple(prefixes)
         self._names = {_utf8(name): value for name, value in names.items()}
         self._prefixes = {_utf8(prefix): value for prefix, value in prefixes.items()}
         self._lengths = sorted({len(prefix) for prefix in self._prefixes}, reverse=True)
@@ -64,9 +74,17 @@ class _KeyTable:
             value = next(filter(None, values), 0)
         return value
 
+    def has_any(self, names: set[str]) -> bool:
+        """Check whether one of these names has a value."""
+        if not self._exact.isdisjoint(names):
+            return True
+        return any(name.startswith(self._starts) for name in names)
+
 
 def scan(text: bytes, keys: Any, start: int, records: bool, /) -> tuple[bytes, bytes] | int | None:
     """Find the members of JSON text whose names are in a table; see `_speedups.pyi`."""
+    if _has_no_key(text[start:], keys, records):
+        return None
     state = _Scan(text, keys)
     try:
         state.read_texts(start, records)
@@ -75,6 +93,26 @@ def scan(text: bytes, keys: Any, start: int, records: bool, /) -> tuple[bytes, b
     if not state.members:
         return None
     return state.containers.tobytes(), state.members.tobytes()
+
+
+def _has_no_key(text: bytes, keys: Any, records: bool) -> bool:
+    """Check whether json can parse a text, or several, without a name of the table in them."""
+    # With a raised recursion limit json runs off the end of the stack, and the process dies.
+    if is_deeper(text, DEEPEST):
+        return False
+    names: set[str] = set()
+    # Called for each object that closes, those that a later member of the same name replaces too.
+    parse = json.JSONDecoder(object_hook=names.update).raw_decode
+    skip = _between_records if records else _blank
+    try:
+        decoded = text.decode("utf-8", "surrogatepass")
+        _, at = parse(decoded, skip(decoded, 0).end())
+        while records and (at := skip(decoded, at).end()) < len(decoded):
+            _, at = parse(decoded, at)
+        at = skip(decoded, at).end()
+    except (ValueError, RecursionError):
+        return False
+    return at == len(decoded) and not keys.has_any(names)
 
 
 class _StoppedError(Exception):

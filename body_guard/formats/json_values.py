@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from body_guard.core.encode import DEEPEST
-from body_guard.core.json_text import member_name
+from body_guard.core.json_text import is_deeper, member_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["Members", "members", "parse_json"]
-
-#: Brackets as steps down and up, in signed bytes; and what is none.
-_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
-_NO_STEPS: Final = bytes({*range(256)} - {*b"[{]}"})
 
 
 class Members:
@@ -56,17 +51,10 @@ def parse_json(text: bytes) -> object:
     __tracebackhide__ = True
     decoded = text.decode("utf-8", "replace")
     # With a raised recursion limit json runs off the end of the stack, and the process dies.
-    if text.count(b"[") + text.count(b"{") > DEEPEST and _levels(text) > DEEPEST:
+    if is_deeper(text, DEEPEST):
         raise RecursionError
     # A number may have more digits than int() takes; what it is does not matter here.
     return json.loads(decoded, object_pairs_hook=Members, parse_int=_nothing, parse_float=_nothing)
-
-
-def _levels(text: bytes) -> int:
-    """Return how deep JSON text goes down; of what is no JSON, as far as it is, at least."""
-    outside = text.replace(rb"\\", b"").replace(rb"\"", b"").split(b'"')[::2]
-    steps = b"".join(outside).translate(_STEPS, _NO_STEPS)
-    return max(accumulate(memoryview(steps).cast("b")), default=0)
 
 
 def _nothing(_: str) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from body_guard import Policy, Rule
-from body_guard.core import accelerator
+from body_guard.core import accelerator, plain_scan
 from body_guard.core.matcher import Matcher
 
 from strategies import json_texts
@@ -281,3 +281,37 @@ def test_every_cut_of_a_text_is_told_as_its_end() -> None:
         found = accelerator.scan(whole[:end], MATCHER)
         assert isinstance(found, int)
         assert found <= end
+
+
+# What the parser of json says of a text, so that the plain scan need not read it byte by byte.
+PARSED: dict[str, tuple[bytes, bool]] = {
+    "no-key": (b'[{"a":"_sentry_x"},{"b":[{}]}]', True),
+    "key": (b'{"a":[{"_sentry_x":1}]}', False),
+    "key-in-escapes": (b'{"\\u005fsentry_x":1}', False),
+    "key-in-a-member-that-a-later-one-replaces": (b'{"a":{"_sentry_x":1},"a":2}', False),
+    "not-json": (b'{"a":1', False),
+    "two-texts": (b'{"a":1}{"b":2}', False),
+    "bad-utf-8": (b'{"a":"\xff"}', False),
+    "surrogate": (b'{"a":"\xed\xa0\x80"}', True),
+    "many-digits": (b"[" + b"1" * 5_000 + b"]", False),
+    "deep": (b"[" * 2_001 + b"]" * 2_001, False),
+    "deep-in-text": (b'["' + b"[" * 2_001 + b'"]', True),
+}
+
+
+@pytest.mark.only_plain
+@pytest.mark.parametrize(("text", "clean"), PARSED.values(), ids=PARSED)
+def test_most_texts_need_no_more_than_json(text: bytes, clean: bool) -> None:
+    """Only a text that json parses, with no name in it that a rule mentions, is clean at once."""
+    keys = MATCHER.key_table(plain_scan.key_table)
+    assert plain_scan._has_no_key(text, keys, records=False) is clean
+
+
+@pytest.mark.only_plain
+def test_texts_in_a_sequence_need_no_more_either() -> None:
+    """One a line, or behind record separators."""
+    keys = MATCHER.key_table(plain_scan.key_table)
+    text = b'\x1e{"a":1}\n\x1e[2]\n3'
+    assert plain_scan._has_no_key(text, keys, records=True)
+    assert not plain_scan._has_no_key(text + b'{"_sentry_x":1}', keys, records=True)
+    assert not plain_scan._has_no_key(b"", keys, records=True)
