@@ -65,7 +65,7 @@ def run(tmp_path: pathlib.Path, *arguments: str) -> tuple[dict[str, Any], str]:
     return json.loads(file.read_text(encoding="utf-8")), done.stdout
 
 
-@pytest.mark.parametrize("name", ["end_to_end", "growth", "import_time", "presets"])
+@pytest.mark.parametrize("name", ["end_to_end", "growth", "import_time", "presets", "scan"])
 def test_a_benchmark_runs(name: str, tmp_path: pathlib.Path) -> None:
     """Each gives figures, with the machine they are of."""
     found, printed = run(tmp_path, f"benchmarks.{name}", "--markdown")

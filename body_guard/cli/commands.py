@@ -7,8 +7,10 @@ import warnings
 import click
 
 from body_guard.cli.extras import require
+from body_guard.cli.fields import fields
 from body_guard.cli.policy import policy
 from body_guard.cli.presets import presets
+from body_guard.cli.scan import scan
 
 __all__ = ["group"]
 
@@ -46,5 +48,5 @@ def doctor() -> None:
     raise SystemExit(run())
 
 
-group.add_command(policy)
-group.add_command(presets)
+for command in (fields, policy, presets, scan):
+    group.add_command(command)

@@ -92,3 +92,23 @@ def test_main_is_called_body_guard(
         main()
     assert left.value.code == 0
     assert capsys.readouterr().out.startswith("Usage: body-guard ")
+
+
+def test_as_a_module() -> None:
+    """``python -m body_guard`` is the command, by its name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "body_guard", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    assert done.stdout.startswith("Usage: body-guard ")
+
+
+@pytest.mark.parametrize("command", ["scan", "fields"])
+def test_scan_and_fields_need_their_extra(command: str) -> None:
+    """What is missing is named, with the extra that brings it."""
+    done = run_without(("ijson", "yaml"), command, "x")
+    assert done.stderr == "body-guard needs ijson and yaml: pip install 'body-guard[scan]'\n"
+    assert done.returncode == 2
