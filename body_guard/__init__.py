@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         GuardedTransport,
     )
     from body_guard.integrations.process_wide import coverage, install, uninstall
+    from body_guard.recordings.recorder import record
 
 __all__ = [
     "BodyError",
@@ -67,6 +68,7 @@ __all__ = [
     "guard",
     "install",
     "presets",
+    "record",
     "report_of",
     "sanitize",
     "sanitize_bytes",
@@ -83,6 +85,7 @@ _LAZY = {
     "GuardedTransport": "body_guard.httpx",
     "coverage": "body_guard.integrations.process_wide",
     "install": "body_guard.integrations.process_wide",
+    "record": "body_guard.recordings.recorder",
     "uninstall": "body_guard.integrations.process_wide",
 }
 

@@ -35,14 +35,16 @@ def members(value: object) -> Iterable[tuple[str, Any]]:
     return ()
 
 
-def parse_json(text: bytes) -> object:
+def parse_json(text: bytes, integer: object = None, real: object = None) -> object:
     """Parse JSON text, its numbers left out.
 
     Args:
         text: JSON in UTF-8, without a byte order mark.
+        integer: What stands for each integer.
+        real: What stands for each number with a point or an exponent.
 
     Returns:
-        Lists, strings, None and `Members`.
+        Lists, strings, booleans, None and `Members`.
 
     Raises:
         ValueError: It is no JSON. The error holds the text: let it go no further.
@@ -54,8 +56,9 @@ def parse_json(text: bytes) -> object:
     if is_deeper(text, DEEPEST):
         raise RecursionError
     # A number may have more digits than int() takes; what it is does not matter here.
-    return json.loads(decoded, object_pairs_hook=Members, parse_int=_nothing, parse_float=_nothing)
-
-
-def _nothing(_: str) -> None:
-    return None
+    return json.loads(
+        decoded,
+        object_pairs_hook=Members,
+        parse_int=lambda _: integer,
+        parse_float=lambda _: real,
+    )

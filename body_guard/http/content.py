@@ -82,6 +82,7 @@ def judge_content(
     headers: Mapping[str, str],
     host: str,
     known: Report = CLEAN,
+    kept: list[Report] | None = None,
 ) -> Change | None:
     """Judge the body of a request that is about to be sent or signed, and report it.
 
@@ -91,6 +92,7 @@ def judge_content(
         headers: By lower-case name.
         host: Where it goes.
         known: What was found in the value that the body was made of, not delivered yet.
+        kept: Gets the report.
 
     Returns:
         What the body and its headers become; None where they stay.
@@ -106,7 +108,10 @@ def judge_content(
     if judged is None:
         return None
     change, report = judged
-    deliver(add_time(report, host, start), policy, host)
+    report = add_time(report, host, start)
+    if kept is not None:
+        kept.append(report)
+    deliver(report, policy, host)
     return change
 
 

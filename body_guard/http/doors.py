@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from body_guard.core.report import CLEAN
 from body_guard.http.auditing import ENCODING_ERRORS, add_note
+from body_guard.http.departures import OBSERVERS, leaving
 from body_guard.http.handover import take_findings
 from body_guard.http.outgoing import destination, json_is_used
 from body_guard.http.reporting import deliver
@@ -241,7 +242,10 @@ class SyncTransportDoor(_TransportDoor):
     def handle_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
         judge_sent(self._body_guard_guard, request)
-        return self.transport.handle_request(request)
+        if not OBSERVERS:
+            return self.transport.handle_request(request)
+        with leaving(request):
+            return self.transport.handle_request(request)
 
     def __enter__(self) -> Any:
         self.transport.__enter__()
@@ -263,7 +267,10 @@ class AsyncTransportDoor(_TransportDoor):
     async def handle_async_request(self, request: Any) -> Any:
         """Judge a request and hand the same object on."""
         await judge_sent_async(self._body_guard_guard, request)
-        return await self.transport.handle_async_request(request)
+        if not OBSERVERS:
+            return await self.transport.handle_async_request(request)
+        with leaving(request):
+            return await self.transport.handle_async_request(request)
 
     async def __aenter__(self) -> Any:
         await self.transport.__aenter__()

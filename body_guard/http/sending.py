@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from body_guard.http.departures import OBSERVERS, Journey
 from body_guard.http.outgoing import peek
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ __all__ = [
     "sent_bodies",
 ]
 
-#: The guard of the client that is sending in this context, and the request.
-_sending: Final[ContextVar[tuple[Guard, Any] | None]] = ContextVar(
+#: The guard of the client that is sending in this context, the request, and where it is observed;
+#: no guard where it is only observed.
+_sending: Final[ContextVar[tuple[Guard | None, Any, Journey | None] | None]] = ContextVar(
     "body_guard_sending", default=None
 )
 
@@ -55,7 +57,7 @@ async def judge_sent_async(guard: Guard, request: Any) -> None:
 
 
 def send(
-    guard: Guard,
+    guard: Guard | None,
     client: Any,
     original: Callable[..., Any],
     request: Any,
@@ -63,19 +65,27 @@ def send(
     *args: Any,
     **options: Any,
 ) -> Any:
-    """Send a request by the client's own ``send``, judged before auth, and after it on each hop."""
+    """Send a request by the client's own ``send``, judged before auth, and after it on each hop.
+
+    Without a guard, it is only observed.
+    """
     __tracebackhide__ = True
     add_last_hook(client, RequestHooks)
-    judge_sent(guard, request)
-    token = _sending.set((guard, request))
+    if guard is not None:
+        judge_sent(guard, request)
+    journey = Journey() if OBSERVERS else None
+    token = _sending.set((guard, request, journey))
     try:
-        return original(request, *args, **options)
+        if journey is None:
+            return original(request, *args, **options)
+        with journey:
+            return original(request, *args, **options)
     finally:
         _end(token)
 
 
 async def send_async(
-    guard: Guard,
+    guard: Guard | None,
     client: Any,
     original: Callable[..., Any],
     request: Any,
@@ -86,15 +96,20 @@ async def send_async(
     """Do as `send` for an async client."""
     __tracebackhide__ = True
     add_last_hook(client, AsyncRequestHooks)
-    await judge_sent_async(guard, request)
-    token = _sending.set((guard, request))
+    if guard is not None:
+        await judge_sent_async(guard, request)
+    journey = Journey() if OBSERVERS else None
+    token = _sending.set((guard, request, journey))
     try:
-        return await original(request, *args, **options)
+        if journey is None:
+            return await original(request, *args, **options)
+        with journey:
+            return await original(request, *args, **options)
     finally:
         _end(token)
 
 
-def _end(token: Token[tuple[Guard, Any] | None]) -> None:
+def _end(token: Token[tuple[Guard | None, Any, Journey | None] | None]) -> None:
     try:  # noqa: SIM105 - suppress() would double what a clean request costs here
         _sending.reset(token)
     except ValueError:  # a coroutine that is closed unfinished may end in another context
@@ -105,24 +120,36 @@ def _judge(request: Any) -> None:
     __tracebackhide__ = True
     now = _sending.get()
     if now is not None:
-        judge_sent(now[0], request)
-        if request is not now[1]:  # of a redirect or an auth flow; `_end` resets it
-            _sending.set((now[0], request))
+        guard, sent, journey = now
+        if journey is not None:
+            journey.finish_hop()
+        if guard is not None:
+            judge_sent(guard, request)
+        if journey is not None:
+            journey.begin_hop(request)
+        if request is not sent:  # of a redirect or an auth flow; `_end` resets it
+            _sending.set((guard, request, journey))
 
 
 async def _judge_async(request: Any) -> None:
     __tracebackhide__ = True
     now = _sending.get()
     if now is not None:
-        await judge_sent_async(now[0], request)
-        if request is not now[1]:
-            _sending.set((now[0], request))
+        guard, sent, journey = now
+        if journey is not None:
+            journey.finish_hop()
+        if guard is not None:
+            await judge_sent_async(guard, request)
+        if journey is not None:
+            journey.begin_hop(request)
+        if request is not sent:
+            _sending.set((guard, request, journey))
 
 
 def sent_bodies() -> tuple[bytes, ...] | None:
     """Return the bodies of the request that a guarded client is sending; None where none is."""
     now = _sending.get()
-    return None if now is None else peek(now[1], now[0].library)
+    return None if now is None or now[0] is None else peek(now[1], now[0].library)
 
 
 class RequestHooks(UserList[Any]):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from body_guard.patches.process import Row
     from body_guard.policy import Policy
 
-__all__ = ["coverage", "install", "uninstall"]
+__all__ = ["coverage", "install", "uninstall", "unwatch", "watch"]
 
 ALWAYS: Final[tuple[Row, ...]] = (http_row("httpx"), http_row("httpx2"), stainless.ROW)
 
@@ -35,6 +35,8 @@ _NOT_COVERED: Final = {
     "slack_sdk": "slack_sdk is imported: it sends by urllib, which is not guarded.",
     "websockets": "websockets is imported: the frames that it sends are not judged.",
 }
+#: What sends; the encoders of SDKs do not.
+_SENDERS: Final = (*(row for row in ALWAYS if row is not stainless.ROW), *BESIDE.values())
 
 _installation: Final = Installation(ALWAYS)
 
@@ -81,6 +83,19 @@ def uninstall() -> None:
     own.
     """
     _installation.uninstall()
+
+
+def watch() -> None:
+    """Have the bodies of every library that can be guarded be observed, until `unwatch`.
+
+    Nothing is judged or changed that was not before.
+    """
+    _installation.watch(_SENDERS)
+
+
+def unwatch() -> None:
+    """Undo one `watch`."""
+    _installation.unwatch(_SENDERS)
 
 
 def coverage() -> Coverage:

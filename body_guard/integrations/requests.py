@@ -21,6 +21,7 @@ from body_guard.http.content import (
     report_unread,
     sending,
 )
+from body_guard.http.departures import Departure, leaving
 from body_guard.http.reporting import deliver
 from body_guard.integrations.values import convert_as, sanitize_value
 from body_guard.patches.patch import Hook
@@ -36,6 +37,9 @@ __all__ = ["ROW"]
 
 #: The attribute of a request that says what of it was judged: body, its headers, policy.
 _JUDGED: Final = "_body_guard_judged"
+
+#: The attribute of a request that has its body, as judged, and the report of that.
+_REPORTED: Final = "_body_guard_reported"
 
 _DESCRIBING: Final = ("content-type", "content-encoding")
 
@@ -77,10 +81,11 @@ def _patch_send(original: Any, current: Current) -> Any:
         __tracebackhide__ = True
         guard = current()
         if guard is None:
-            return original.__get__(self)(request, *args, **options)
+            with leaving(request, _describe):
+                return original.__get__(self)(request, *args, **options)
         if request.body and getattr(request, _JUDGED, None) != _state(request, guard):
             _judge(request, guard, _host(request), CLEAN)
-        with sending(request.body):
+        with sending(request.body), leaving(request, _describe):
             return original.__get__(self)(request, *args, **options)
 
     return send
@@ -93,11 +98,30 @@ def _judge(request: Any, guard: Guard, host: str, known: Report) -> None:
     if content is None:
         report_unread(guard, "stream", host)
         return
-    change = judge_content(guard, content, fold_headers(request.headers), host, known)
+    kept: list[Report] = []
+    change = judge_content(guard, content, fold_headers(request.headers), host, known, kept)
     if change is not None:
         request.body = change.content
         renew_headers(request.headers, change)
     setattr(request, _JUDGED, _state(request, guard))
+    setattr(request, _REPORTED, (request.body, kept))
+
+
+def _describe(request: Any) -> Departure | None:
+    """Return the departure of a prepared request; None where it has no body."""
+    if not request.body:
+        return None
+    body, kept = getattr(request, _REPORTED, (None, []))
+    url, headers = urlsplit(request.url), fold_headers(request.headers)
+    return Departure(
+        url.hostname or "",
+        request.method,
+        url.path or "/",
+        headers.get("content-type"),
+        headers.get("content-encoding"),
+        in_memory(request.body),
+        kept[0] if kept and body is request.body else None,
+    )
 
 
 def _state(request: Any, guard: Guard) -> tuple[Any, ...]:

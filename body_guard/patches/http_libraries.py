@@ -11,6 +11,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
+from body_guard.http.departures import OBSERVERS, leaving
 from body_guard.http.doors import build, is_guarded
 from body_guard.http.sending import (
     AsyncRequestHooks,
@@ -64,7 +65,7 @@ def _patch_send(senders: _Senders) -> Wrap:
         def patched(self: Any, request: Any, *args: Any, **options: Any) -> Any:
             __tracebackhide__ = True
             guard = _guard_for(self, current)
-            if guard is None:
+            if guard is None and (not OBSERVERS or is_guarded(self)):
                 return original.__get__(self)(request, *args, **options)
             senders.add_last_hook(self, RequestHooks)
             return send(guard, self, original.__get__(self), request, *args, **options)
@@ -80,7 +81,7 @@ def _patch_send_async(senders: _Senders) -> Wrap:
         async def patched(self: Any, request: Any, *args: Any, **options: Any) -> Any:
             __tracebackhide__ = True
             guard = _guard_for(self, current)
-            if guard is None:
+            if guard is None and (not OBSERVERS or is_guarded(self)):
                 return await original.__get__(self)(request, *args, **options)
             senders.add_last_hook(self, AsyncRequestHooks)
             return await send_async(guard, self, original.__get__(self), request, *args, **options)
@@ -97,7 +98,10 @@ def _patch_handle(original: Any, current: Current) -> Any:
         guard = current()
         if guard is not None and not guard.was_judged(request):
             judge_sent(guard, request)
-        return original.__get__(self)(request)
+        if not OBSERVERS:
+            return original.__get__(self)(request)
+        with leaving(request):
+            return original.__get__(self)(request)
 
     return handle_request
 
@@ -109,7 +113,10 @@ def _patch_handle_async(original: Any, current: Current) -> Any:
         guard = current()
         if guard is not None and not guard.was_judged(request):
             await judge_sent_async(guard, request)
-        return await original.__get__(self)(request)
+        if not OBSERVERS:
+            return await original.__get__(self)(request)
+        with leaving(request):
+            return await original.__get__(self)(request)
 
     return handle_async_request
 

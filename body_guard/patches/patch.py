@@ -161,7 +161,8 @@ class Patch:
             return Door(str(self.hook), False, "replaced since, by somebody else: install again")
         above = "; a later patch sits on top" if self.covered else ""
         if self._current() is None:
-            return Door(str(self.hook), False, f"passes through, since uninstalled{above}")
+            why = f"passes through, since uninstalled{above}" if above else "not installed"
+            return Door(str(self.hook), False, why)
         return Door(str(self.hook), True, self.hook.sees + above)
 
 

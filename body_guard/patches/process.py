@@ -1,7 +1,8 @@
 """Guard libraries process-wide: the names that rows tell, replaced in a library that is imported.
 
 What is patched stands in rows; which there are, the caller says. A library that is not imported yet
-is patched as soon as it is.
+is patched as soon as it is. A library can be watched too: then its names are replaced as well, and
+bodies pass as they are, to be seen by observers.
 """
 
 from __future__ import annotations
@@ -62,8 +63,9 @@ class _Library:
         hooks = row.hooks(module.__name__)
         self.patches = tuple(Patch(hook, lambda: self.guard) for hook in hooks)
 
-    def install(self, policy: Policy) -> None:
-        self.guard = Guard(cast(Any, self.module), policy)
+    def install(self, policy: Policy | None) -> None:
+        """Replace the names; without a policy, bodies are only observed there."""
+        self.guard = None if policy is None else Guard(cast(Any, self.module), policy)
         for patch in self.patches:
             patch.apply()
 
@@ -94,8 +96,9 @@ class Installation(MetaPathFinder):
 
     def __init__(self, rows: tuple[Row, ...]) -> None:
         self.lock = Lock()
-        self.policy: Policy | None = None
+        self.policy: Policy | None = None  # None while nothing is guarded
         self.rows = rows
+        self.watches: list[tuple[Row, ...]] = []
         self.libraries: list[_Library] = []
 
     def install(self, policy: Policy | None, rows: tuple[Row, ...]) -> None:
@@ -110,11 +113,42 @@ class Installation(MetaPathFinder):
             for copy in self.copies():
                 copy.uninstall()
             self.policy, self.rows = policy, rows
+        self._update()
+
+    def uninstall(self) -> None:
+        """Restore every name that can be restored, and is not watched."""
+        with self.lock:
+            for copy in self.copies():
+                copy.uninstall()
+            self.policy = None
+        self._update()
+
+    def watch(self, rows: tuple[Row, ...]) -> None:
+        """Replace the names of these libraries, for bodies to be observed there, until `unwatch`.
+
+        What is guarded stays guarded; what is not passes as it is.
+        """
+        with self.lock:
+            self.watches.append(rows)
+        self._update()
+
+    def unwatch(self, rows: tuple[Row, ...]) -> None:
+        """Undo one `watch`."""
+        with self.lock:
+            self.watches.remove(rows)
+        self._update()
+
+    def _update(self) -> None:
+        """Bring the names of all libraries to what is installed and watched now."""
+        with self.lock:
+            rows = self._hooked()
             for library in reversed(self.libraries):
                 if library.row not in rows:
                     library.uninstall()
-            if self not in sys.meta_path:
+            if rows and self not in sys.meta_path:
                 sys.meta_path.insert(0, self)
+            elif not rows and self in sys.meta_path:
+                sys.meta_path.remove(self)
         # A copy, in one step of C: another thread may import something.
         for name in sys.modules.copy():
             row = self.row_of(name)
@@ -122,15 +156,10 @@ class Installation(MetaPathFinder):
                 # Outside the lock: it waits for another thread that is importing it right now.
                 self.guard_library(row, import_module(name))
 
-    def uninstall(self) -> None:
-        """Restore every name that can be restored."""
-        with self.lock:
-            for copy in self.copies():
-                copy.uninstall()
-            if self in sys.meta_path:
-                sys.meta_path.remove(self)
-            for library in reversed(self.libraries):
-                library.uninstall()
+    def _hooked(self) -> dict[Row, None]:
+        """Return the rows whose names are replaced, in order."""
+        guarded = () if self.policy is None else self.rows
+        return dict.fromkeys([*guarded, *(row for rows in self.watches for row in rows)])
 
     def copies(self) -> list[Any]:
         """Return the installations of copies of this module, from before it was reloaded."""
@@ -139,7 +168,7 @@ class Installation(MetaPathFinder):
     def doors(self) -> list[Door]:
         """Return every door; none where nothing was ever installed."""
         with self.lock:
-            waiting = self.rows if self in sys.meta_path else ()
+            waiting = () if self.policy is None else self.rows
             doors = [door for library in self.libraries for door in library.doors()]
             known = {library.row for library in self.libraries}
         return doors + [
@@ -150,21 +179,22 @@ class Installation(MetaPathFinder):
 
     def row_of(self, name: str) -> Row | None:
         """Return the row of a module, if there is one."""
-        for row in self.rows:
-            if row.is_of(name):
-                return row
+        for rows in (self.rows, *self.watches):
+            for row in rows:
+                if row.is_of(name):
+                    return row
         return None
 
     def guards(self, library: str) -> bool:
         """Check whether a library is guarded, or will be as soon as it is imported."""
-        return self in sys.meta_path and any(row.library == library for row in self.rows)
+        return self.policy is not None and any(row.library == library for row in self.rows)
 
     def guard_library(self, row: Row, module: ModuleType) -> None:
-        """Guard a library that has been imported, unless it was uninstalled meanwhile."""
+        """Guard or watch a library that has been imported, unless that was undone meanwhile."""
         with self.lock:
-            policy = self.policy
-            if policy is None or self not in sys.meta_path or row not in self.rows:
+            if row not in self._hooked():
                 return
+            policy = self.policy if row in self.rows else None
             known = [one for one in self.libraries if one.module is module]
             if not known:
                 known = [_Library(row, module)]
