@@ -286,6 +286,7 @@ BESIDE = {
         for name in body_guard.integrations.litellm.__all__
     ),
     *(f"body_guard.integrations.sentry.{name}" for name in body_guard.integrations.sentry.__all__),
+    "body_guard.recordings.recorder.Recorder",
     "body_guard.integrations.opentelemetry.Recorder",
     "body_guard.integrations.opentelemetry.record",
 }

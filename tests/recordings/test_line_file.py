@@ -113,6 +113,21 @@ def test_threads_and_forks_mix_no_lines(path: Path) -> None:
     assert all(each.stat().st_size <= 4_000 for each in files)
 
 
+def test_a_fork_opens_its_own_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock on the parent's would be the parent's too; the one it had is closed."""
+    file = LineFile(str(path), 100, 1)
+    before = file._file
+    position = os.dup(before)  # so that the number is not given out again
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    file.write(b"1\n")
+    assert file._file != before
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(before)
+    os.close(position)
+    file.close()
+    assert path.read_bytes() == b"1\n"
+
+
 def test_a_full_disk_costs_one_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written of it is a line of its own."""
     file = LineFile(str(path), 100, 1)

@@ -20,7 +20,7 @@ import requests
 import body_guard
 from body_guard import BodyRejectedError, GuardedClient, GuardedTransport, Policy, Rule
 from body_guard.cli.provider import provider
-from body_guard.http.departures import OBSERVERS
+from body_guard.http.departures import OBSERVERS, Departure
 from body_guard.integrations.process_wide import _installation
 
 from doors import Door, Family, Wire, exchange, using
@@ -356,6 +356,15 @@ def test_an_observer_that_fails_loses_no_request(
     finally:
         OBSERVERS.remove(fail)
     assert caplog.messages == ["body_guard: an observer of bodies raised ValueError"]
+
+
+def test_a_body_that_leaves_as_it_is_stopped(path: Path) -> None:
+    """Another thread may have taken the list of observers before."""
+    recorder = body_guard.record(path)
+    with recorder:
+        (observer,) = OBSERVERS
+    observer(Departure("a.test", "POST", "/", None, None, b"{}"))
+    assert path.read_bytes() == b""
 
 
 def test_a_file_that_cannot_be_opened_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -128,6 +129,10 @@ assert_type(Sanitizer(policy).encode({}), "tuple[bytes, Report]")
 
 with collect() as reports:
     assert_type(reports, "list[Report]")
+
+with body_guard.record("outbound.jsonl", values=True, max_bytes=10**6, backups=2) as recorder:
+    assert_type(recorder.path, str)
+body_guard.record(Path("outbound.jsonl")).start()
 
 convert: Callable[[Any], object] = body_guard.convert.jsonable
 
