@@ -11,9 +11,11 @@ from contextvars import ContextVar
 from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from body_guard.core.report import CLEAN, Report, not_judged
 from body_guard.http.auditing import audit
+from body_guard.http.departures import OBSERVERS, Departure
 from body_guard.http.reporting import deliver
 from body_guard.http.request_guard import add_time, sanitize_content
 from body_guard.http.sending import sent_bodies
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Change",
+    "describe_content",
     "fold_headers",
     "in_memory",
     "judge_content",
@@ -82,7 +85,6 @@ def judge_content(
     headers: Mapping[str, str],
     host: str,
     known: Report = CLEAN,
-    kept: list[Report] | None = None,
 ) -> Change | None:
     """Judge the body of a request that is about to be sent or signed, and report it.
 
@@ -92,7 +94,6 @@ def judge_content(
         headers: By lower-case name.
         host: Where it goes.
         known: What was found in the value that the body was made of, not delivered yet.
-        kept: Gets the report.
 
     Returns:
         What the body and its headers become; None where they stay.
@@ -109,8 +110,7 @@ def judge_content(
         return None
     change, report = judged
     report = add_time(report, host, start)
-    if kept is not None:
-        kept.append(report)
+    _note(content if change is None else change.content, report)
     deliver(report, policy, host)
     return change
 
@@ -142,7 +142,49 @@ def report_unread(guard: Guard, why: str, host: str, known: Report = CLEAN) -> N
         known: As of `judge_content`.
     """
     policy = guard.policy_for(None, host)
-    deliver(known + replace(not_judged(why), mode=policy.mode), policy, host)
+    report = known + replace(not_judged(why), mode=policy.mode)
+    _note(None, report)
+    deliver(report, policy, host)
+
+
+#: What was judged last in this context, as a hash of the bytes; None where it was passed unread.
+_noted: Final[ContextVar[tuple[int | None, Report] | None]] = ContextVar(
+    "body_guard_noted", default=None
+)
+
+
+def _note(content: bytes | None, report: Report) -> None:
+    if OBSERVERS:
+        _noted.set((None if content is None else hash(content), report))
+
+
+def describe_content(
+    guard: Guard | None, method: str, url: str, headers: Mapping[Any, Any] | None, body: object
+) -> Departure | None:
+    """Return the departure of a request of a library beside httpx; None where it has no body.
+
+    Args:
+        guard: Of the library, if it is guarded.
+        method: Of the request.
+        url: Of the request.
+        headers: Of the request.
+        body: Of the request.
+    """
+    __tracebackhide__ = True
+    if not body:
+        return None
+    content, noted = in_memory(body), _noted.get() if guard else None
+    fits = noted is not None and noted[0] in (None, hash(content))
+    parts, folded = urlsplit(url), fold_headers(headers)
+    return Departure(
+        parts.hostname or "",
+        method,
+        parts.path or "/",
+        folded.get("content-type"),
+        folded.get("content-encoding"),
+        content,
+        noted[1] if noted is not None and fits else None,
+    )
 
 
 #: The body that the door of an outer library has judged and is sending, in a tuple.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from body_guard.core.report import CLEAN
 from body_guard.http.auditing import ENCODING_ERRORS, add_note
 from body_guard.http.content import (
+    describe_content,
     fold_headers,
     in_memory,
     judge_content,
@@ -21,6 +22,7 @@ from body_guard.http.content import (
     report_unread,
     was_judged,
 )
+from body_guard.http.departures import OBSERVERS, leaving
 from body_guard.http.reporting import deliver
 from body_guard.integrations.values import convert_as, sanitize_value
 from body_guard.patches.patch import Hook
@@ -28,6 +30,7 @@ from body_guard.patches.process import Row
 
 if TYPE_CHECKING:
     from body_guard.core.report import Report
+    from body_guard.http.departures import Departure
     from body_guard.http.request_guard import Guard
     from body_guard.patches.patch import Current
 
@@ -49,6 +52,25 @@ def _patch_request(original: Any, current: Current) -> Any:
         return await original.__get__(self)(method, str_or_url, **options)
 
     return _request
+
+
+def _patch_send(original: Any, current: Current) -> Any:
+    @wraps(original)
+    async def send(self: Any, *args: Any, **options: Any) -> Any:
+        __tracebackhide__ = True
+        if not OBSERVERS:
+            return await original.__get__(self)(*args, **options)
+
+        # Bytes in memory are those of a payload; what else there is, is a stream.
+        body = getattr(self.body, "_value", self.body)
+
+        def describe(_: object) -> Departure | None:
+            return describe_content(current(), self.method, str(self.url), self.headers, body)
+
+        with leaving(in_memory(body), describe):
+            return await original.__get__(self)(*args, **options)
+
+    return send
 
 
 def _encode(guard: Guard, session: Any, url: Any, options: dict[str, Any]) -> Any:
@@ -126,6 +148,12 @@ ROW: Final = Row(
             "_request",
             _patch_request,
             "what aiohttp sends, as objects, or bytes where it is given these",
+        ),
+        Hook(
+            "aiohttp.client_reqrep:ClientRequest",
+            "send",
+            _patch_send,
+            "each hop that aiohttp sends, for record() alone",
         ),
     ),
 )

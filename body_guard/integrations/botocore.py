@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from body_guard.core.report import CLEAN, Report
 from body_guard.http.auditing import ENCODING_ERRORS, add_note
 from body_guard.http.content import (
+    describe_content,
     fold_headers,
     in_memory,
     judge_content,
@@ -24,12 +25,14 @@ from body_guard.http.content import (
     report_unread,
     sending,
 )
+from body_guard.http.departures import leaving
 from body_guard.http.reporting import deliver
 from body_guard.integrations.values import sanitize_value
 from body_guard.patches.patch import Hook
 from body_guard.patches.process import Row
 
 if TYPE_CHECKING:
+    from body_guard.http.departures import Departure
     from body_guard.http.request_guard import Guard
     from body_guard.patches.patch import Current
 
@@ -127,9 +130,17 @@ def _patch_send(original: Any, current: Current) -> Any:
     @wraps(original)
     def send(self: Any, request: Any) -> Any:
         __tracebackhide__ = True
-        if current() is None:
-            return original.__get__(self)(request)
-        with sending(request.body):
+        guard = current()
+
+        def describe(request: Any) -> Departure | None:
+            return describe_content(
+                guard, request.method, request.url, request.headers, request.body
+            )
+
+        if guard is None:
+            with leaving(request, describe):
+                return original.__get__(self)(request)
+        with sending(request.body), leaving(request, describe):
             return original.__get__(self)(request)
 
     return send

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from body_guard.core.report import CLEAN
 from body_guard.http.auditing import ENCODING_ERRORS, add_note
 from body_guard.http.content import (
+    describe_content,
     fold_headers,
     in_memory,
     judge_content,
@@ -21,7 +22,7 @@ from body_guard.http.content import (
     report_unread,
     sending,
 )
-from body_guard.http.departures import Departure, leaving
+from body_guard.http.departures import leaving
 from body_guard.http.reporting import deliver
 from body_guard.integrations.values import convert_as, sanitize_value
 from body_guard.patches.patch import Hook
@@ -29,6 +30,7 @@ from body_guard.patches.process import Row
 
 if TYPE_CHECKING:
     from body_guard.core.report import Report
+    from body_guard.http.departures import Departure
     from body_guard.http.request_guard import Guard
     from body_guard.integrations.values import Convert
     from body_guard.patches.patch import Current
@@ -37,9 +39,6 @@ __all__ = ["ROW"]
 
 #: The attribute of a request that says what of it was judged: body, its headers, policy.
 _JUDGED: Final = "_body_guard_judged"
-
-#: The attribute of a request that has its body, as judged, and the report of that.
-_REPORTED: Final = "_body_guard_reported"
 
 _DESCRIBING: Final = ("content-type", "content-encoding")
 
@@ -80,12 +79,18 @@ def _patch_send(original: Any, current: Current) -> Any:
     def send(self: Any, request: Any, *args: Any, **options: Any) -> Any:
         __tracebackhide__ = True
         guard = current()
+
+        def describe(request: Any) -> Departure | None:
+            return describe_content(
+                guard, request.method, request.url, request.headers, request.body
+            )
+
         if guard is None:
-            with leaving(request, _describe):
+            with leaving(request, describe):
                 return original.__get__(self)(request, *args, **options)
         if request.body and getattr(request, _JUDGED, None) != _state(request, guard):
             _judge(request, guard, _host(request), CLEAN)
-        with sending(request.body), leaving(request, _describe):
+        with sending(request.body), leaving(request, describe):
             return original.__get__(self)(request, *args, **options)
 
     return send
@@ -98,30 +103,11 @@ def _judge(request: Any, guard: Guard, host: str, known: Report) -> None:
     if content is None:
         report_unread(guard, "stream", host)
         return
-    kept: list[Report] = []
-    change = judge_content(guard, content, fold_headers(request.headers), host, known, kept)
+    change = judge_content(guard, content, fold_headers(request.headers), host, known)
     if change is not None:
         request.body = change.content
         renew_headers(request.headers, change)
     setattr(request, _JUDGED, _state(request, guard))
-    setattr(request, _REPORTED, (request.body, kept))
-
-
-def _describe(request: Any) -> Departure | None:
-    """Return the departure of a prepared request; None where it has no body."""
-    if not request.body:
-        return None
-    body, kept = getattr(request, _REPORTED, (None, []))
-    url, headers = urlsplit(request.url), fold_headers(request.headers)
-    return Departure(
-        url.hostname or "",
-        request.method,
-        url.path or "/",
-        headers.get("content-type"),
-        headers.get("content-encoding"),
-        in_memory(request.body),
-        kept[0] if kept and body is request.body else None,
-    )
 
 
 def _state(request: Any, guard: Guard) -> tuple[Any, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from body_guard.http.content import (
+    describe_content,
     fold_headers,
     in_memory,
     judge_content,
@@ -18,10 +19,12 @@ from body_guard.http.content import (
     report_unread,
     was_judged,
 )
+from body_guard.http.departures import OBSERVERS, leaving
 from body_guard.patches.patch import Hook
 from body_guard.patches.process import Row
 
 if TYPE_CHECKING:
+    from body_guard.http.departures import Departure
     from body_guard.http.request_guard import Guard
     from body_guard.patches.patch import Current
 
@@ -37,7 +40,15 @@ def _patch_request(original: Any, current: Current) -> Any:
         guard = current()
         if guard is not None and body and not was_judged(body):
             body, headers = _judge(guard, body, headers, _host(self, url))
-        return original.__get__(self)(method, url, body, headers, **options)
+        if not OBSERVERS or not body:
+            return original.__get__(self)(method, url, body, headers, **options)
+
+        def describe(_: object) -> Departure | None:
+            target = f"//{_host(self, url)}{urlsplit(url).path}"
+            return describe_content(guard, method, target, headers, body)
+
+        with leaving(in_memory(body), describe):
+            return original.__get__(self)(method, url, body, headers, **options)
 
     return request
 

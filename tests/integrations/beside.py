@@ -73,7 +73,11 @@ CLIENTS = [
         ),
     ),
     Client("urllib3", _urllib3, ((urllib3.connection.HTTPConnection, "request"),), False),
-    Client("aiohttp", _aiohttp, ((aiohttp.ClientSession, "_request"),)),
+    Client(
+        "aiohttp",
+        _aiohttp,
+        ((aiohttp.ClientSession, "_request"), (aiohttp.ClientRequest, "send")),
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -10,12 +11,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import botocore.parsers
+import botocore.session
 import httpx
 import pytest
 import requests
+import urllib3
 
 import body_guard
 from body_guard import BodyRejectedError, GuardedClient, GuardedTransport, Policy, Rule
@@ -241,21 +247,111 @@ def test_a_path_of_a_finding_is_redacted(wire: Wire, lines: Any) -> None:
     assert line["findings"][0]["path"] == "/<15 characters, b5fc85e5>/_sentry_x"
 
 
-@pytest.mark.parametrize("libraries", [(), ("requests",)], ids=["watched", "guarded"])
-def test_requests_are_recorded(libraries: tuple[str, ...], lines: Any) -> None:
-    """Whether they are guarded or not, each hop."""
-    body_guard.install(libraries=libraries)
+def _requests(url: str, body: Any) -> None:
+    given = {"data": body} if hasattr(body, "__next__") else {"json": body}
+    requests.post(f"{url}/a?key=secret", **given)
+
+
+def _urllib3(url: str, body: Any) -> None:
+    content = body if hasattr(body, "__next__") else json.dumps(body)
+    headers = {"Content-Type": "application/json"}
+    with urllib3.PoolManager() as pool:
+        pool.request("POST", f"{url}/a?key=secret", body=content, headers=headers)
+
+
+def _aiohttp(url: str, body: Any) -> None:
+    async def chunks() -> Any:
+        for chunk in body:
+            yield chunk
+
+    async def send() -> None:
+        given = {"data": chunks()} if hasattr(body, "__next__") else {"json": body}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{url}/a?key=secret", **given),
+        ):
+            pass
+
+    asyncio.run(send())
+
+
+BESIDE = {"requests": _requests, "urllib3": _urllib3, "aiohttp": _aiohttp}
+
+
+@pytest.mark.parametrize("guarded", [False, True], ids=["watched", "guarded"])
+@pytest.mark.parametrize("library", BESIDE)
+def test_libraries_beside_httpx(library: str, guarded: bool, lines: Any) -> None:
+    """Guarded or not, a line a body."""
+    send = BESIDE[library]
+    body_guard.install(libraries=(library,) if guarded else ())
     with provider() as server:
-        requests.post(f"{server.url}/a?key=secret", json={"a": 1, "_sentry_x": 1})
-        requests.post(server.url, data=iter([b"x"]))
-        requests.get(server.url)
+        send(server.url, {"a": 1, "_sentry_x": 1})
+        send(server.url, iter([b"secret"]))
     first, second = lines()
-    left = {"a": "int"} if libraries else {"a": "int", "_sentry_x": "int"}
-    assert first["body"] == left
-    assert (first["path"], first["method"], first["judged"]) == ("/a", "POST", True)
+    assert (first["host"], first["path"], first["method"]) == ("127.0.0.1", "/a", "POST")
+    assert first["body"] == ({"a": "int"} if guarded else {"a": "int", "_sentry_x": "int"})
+    assert (first["judged"], first["changed"]) == (True, guarded)
+    assert [found["rule"] for found in first["findings"]] == ["sentry"]
+    assert first["content_type"] == "application/json"
+    assert (second["judged"], "body" in second) == (False, False)
+
+
+@pytest.mark.parametrize("libraries", [(), ("botocore",), "all"], ids=["watched", "alone", "all"])
+def test_botocore(libraries: Any, lines: Any) -> None:
+    """Judged before it is signed; what its protocol says is no JSON is not."""
+    body_guard.install(libraries=libraries)
+    options: dict[str, Any] = {
+        "region_name": "us-east-1",
+        "aws_access_key_id": "a",
+        "aws_secret_access_key": "b",
+    }
+    with provider() as server:
+        session = botocore.session.get_session()
+        runtime = session.create_client("bedrock-runtime", endpoint_url=server.url, **options)
+        body = json.dumps({"a": 1, "_sentry_x": 1})
+        runtime.invoke_model(modelId="m", body=body, contentType="application/json")["body"].read()
+        sns = session.create_client("sns", endpoint_url=server.url, **options)
+        with contextlib.suppress(botocore.parsers.ResponseParserError):
+            sns.publish(TopicArn="arn:aws:sns:us-east-1:1:a", Message="secret")
+    first, *others = lines()
+    assert first["body"] == ({"a": "int"} if libraries else {"a": "int", "_sentry_x": "int"})
     assert first["changed"] is bool(libraries)
     assert [found["rule"] for found in first["findings"]] == ["sentry"]
-    assert (second["judged"], "body" in second) == (False, False)
+    assert {line["judged"] for line in others} == {False}
+
+
+@pytest.mark.parametrize("library", ["requests", "aiohttp"])
+def test_each_hop_of_another_library(library: str, lines: Any) -> None:
+    """A redirect that keeps the body is a line of its own."""
+    with redirecting() as url:
+        BESIDE[library](url, {"a": 1})
+    assert [line["path"] for line in lines()] == ["/a", "/again"]
+
+
+@contextlib.contextmanager
+def redirecting() -> Iterator[str]:
+    """Redirect what is not on its second way."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200 if self.path == "/again" else 307)
+            self.send_header("Location", "/again")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_threads_and_tasks(wire: Wire, lines: Any) -> None:
