@@ -150,7 +150,7 @@ class Installation(MetaPathFinder):
             elif not rows and self in sys.meta_path:
                 sys.meta_path.remove(self)
         # A copy, in one step of C: another thread may import something.
-        for name in sys.modules.copy():
+        for name in sys.modules.copy() if rows else ():
             row = self.row_of(name)
             if row is not None:
                 # Outside the lock: it waits for another thread that is importing it right now.
