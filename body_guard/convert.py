@@ -94,7 +94,7 @@ def _has_functions(schema: Any) -> bool:
         part = parts.pop()
         if isinstance(part, dict):
             function = (part.get("serialization") or {}).get("function")
-            module = getattr(function, "__module__", None) or ""
+            module = str(getattr(function, "__module__", ""))
             if function is not None and module.partition(".")[0] != "pydantic":
                 return True
             parts += part.values()

@@ -151,6 +151,7 @@ MISTAKES = {
         "max-bytes = 1",
         "max-bytes: there is no such key; did you mean max_bytes?",
     ),
+    "a key beyond ASCII": ("'pr\u00e9set' = 1", '"pr\u00e9set": there is no such key; did you mean presets?'),
     "a key that needs quotes": (
         "'on report' = 1",
         '"on report": there is no such key; did you mean on_report?',
@@ -202,6 +203,10 @@ MISTAKES = {
     "convert": (
         "convert = 'json'",
         "convert: 'json' is no function a file can name; there is \"jsonable\".",
+    ),
+    "convert, an array": (
+        "convert = ['jsonable']",
+        "convert: ['jsonable'] is no function a file can name; there is \"jsonable\".",
     ),
     "convert, a boolean": (
         "convert = true",

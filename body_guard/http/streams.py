@@ -34,7 +34,7 @@ class _Reading:
         """Check whether the body is an unread stream that may be judged once it is read."""
         request, most = self._request, self._policy.buffer
         stream = request.stream
-        if type(stream) is library.ByteStream or "_content" in request.__dict__:
+        if type(stream) is library.ByteStream:  # in memory already
             return False
         length = request.headers.get("Content-Length", "")
         too_long = length.isdigit() and int(length) > most

@@ -14,6 +14,7 @@ import pytest
 
 from body_guard import Policy, Report
 from body_guard.http import streams
+from body_guard.http.request_guard import Guard
 
 from doors import Door, Family, Wire, exchange
 
@@ -91,6 +92,33 @@ def test_a_short_one_is_judged(door: Door, headers: dict[str, str]) -> None:
     report, arrived = chunks(door, Source(DIRTY[:9], DIRTY[9:]), BUFFERED, headers=headers)
     assert arrived == [b"read before: 2", CLEAN]
     assert report.changed
+
+
+def test_a_body_in_memory_keeps_its_stream(door: Door) -> None:
+    """There is nothing to read: the clean request goes out as it was built."""
+    request = door.library.Request("POST", URL, content=CLEAN)
+    stream, guard = request.stream, Guard(door.library, BUFFERED)
+    if door.is_async:
+        anyio.run(guard.abuffer, request)
+    else:
+        guard.buffer(request)
+    assert request.stream is stream
+
+
+def test_a_stream_of_the_other_kind_is_the_librarys_error(door: Door) -> None:
+    """An async client that is given a sync stream, and the reverse, says so as without a guard."""
+
+    async def chunks_async() -> Any:
+        yield DIRTY
+
+    content = iter([DIRTY]) if door.is_async else chunks_async()
+    request = door.library.Request("POST", URL, content=content)
+    stream, guard = request.stream, Guard(door.library, BUFFERED)
+    if door.is_async:
+        anyio.run(guard.abuffer, request)
+    else:
+        guard.buffer(request)
+    assert request.stream is stream
 
 
 def test_a_longer_one_goes_on_lazily(door: Door) -> None:

@@ -178,7 +178,7 @@ def test_a_static_function(owner: Any) -> None:
     original = vars(owner)["static"]
     patch = patched("static")
     patch.apply()
-    assert owner.static(3) == 6
+    assert owner.static(3) == owner().static(3) == 6
     patch.restore()
     assert vars(owner)["static"] is original
 
