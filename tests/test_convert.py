@@ -24,10 +24,15 @@ from body_guard.convert import _plain_text, jsonable
 SANITIZER = Sanitizer(Policy(convert=jsonable))
 
 
+class Warm(pydantic.BaseModel):
+    """Any model."""
+
+
 @pytest.fixture(autouse=True, params=["pydantic_core", "stdlib"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Convert with pydantic_core, and as on a machine that has none."""
     if request.param == "stdlib":
+        Warm().model_dump()  # pydantic itself imports it again for its first dump
         monkeypatch.setitem(sys.modules, "pydantic_core", None)
     return str(request.param)
 
