@@ -35,13 +35,15 @@ if find_spec("hypothesis"):  # the cells of tests/matrix do without
 
 #: Modules whose tests judge bodies: each is run on the compiled passes and on the plain ones.
 _JUDGING = (
+    "test_containers",
     "test_encode",
     "test_forms",
     "test_json_strings",
     "test_jsontestsuite",
     "test_limits",
+    "test_listing",
+    "test_pointer",
     "test_recorded",
-    "test_report",
     "test_sanitizer",
     "test_scan",
     "test_schema",
