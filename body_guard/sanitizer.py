@@ -82,7 +82,7 @@ class Sanitizer:
             BodyLimitError: The value is too deep for any encoder, or larger than ``max_bytes``.
         """
         __tracebackhide__ = True
-        if self._is_clean(value):
+        if self.encode_clean(value) is not None:
             return value, CLEAN
         walked = self._objects.prepare(value)
         return walked.value, walked.report
@@ -138,16 +138,23 @@ class Sanitizer:
             return encoded
         return self._checks.check_bytes(*encoded)
 
-    def _is_clean(self, value: object) -> bool:
-        """Check in one pass whether a value is of json's own types, with nothing to find in it."""
+    def encode_clean(self, value: object) -> bytes | None:
+        """Encode a value of json's own types with nothing to find in it, as httpx does.
+
+        Args:
+            value: Anything. None of its code is run.
+
+        Returns:
+            UTF-8 JSON; None for other values, and where there is no compiled pass.
+        """
         __tracebackhide__ = True
         encoder = self._encoder()
         if encoder is None:
-            return False
+            return None
         content = encoder.encode_clean(value, self.policy.max_bytes)
-        return content is not None and (
-            self._checks is None or self._checks.is_clean(value, content)
-        )
+        if content is None or self._checks is None or self._checks.is_clean(value, content):
+            return content
+        return None
 
     def _encoder(self) -> CompiledEncoder | None:
         if not accelerator.is_compiled():

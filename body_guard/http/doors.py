@@ -16,7 +16,7 @@ from body_guard.http.departures import OBSERVERS, leaving
 from body_guard.http.handover import take_findings
 from body_guard.http.outgoing import destination, json_is_used
 from body_guard.http.reporting import deliver
-from body_guard.http.request_guard import Guard
+from body_guard.http.request_guard import Guard, add_time, encode
 from body_guard.http.sending import (
     AsyncRequestHooks,
     RequestHooks,
@@ -26,9 +26,9 @@ from body_guard.http.sending import (
     send,
     send_async,
 )
-from body_guard.sanitizer import sanitizer_for
 
 if TYPE_CHECKING:
+    from body_guard.core.report import Report
     from body_guard.http.outgoing import Library
     from body_guard.http.request_guard import Host
     from body_guard.policy import Policy
@@ -95,14 +95,21 @@ def build(
     if policy.hosts or policy.mode == "audit":
         host = located = locate()
         policy = policy.for_host(located)
-    if policy.mode == "audit" or not is_librarys:
-        return _build_from_value(guard, policy, original, args, options, host)
+    if not is_librarys:
+        prepared = guard.prepare(options["json"], extensions, host)
+        if prepared is None:
+            return original(*args, **options)
+        options["json"], found = prepared
+        return _build_from_value(guard, policy, original, args, options, host, found)
     start = perf_counter()
-    encoded = guard.call(policy, host, start, sanitizer_for(policy).encode, options["json"])
+    encoded = guard.call(policy, host, start, encode, policy, options["json"])
     spent = perf_counter() - start
     if encoded is None:
         return original(*args, **options)
     content, found = encoded
+    if content is None:
+        found = add_time(found, "", start)
+        return _build_from_value(guard, policy, original, args, options, host, found)
     options.update(json=None, content=content)
     request = original(*args, **options)
     if "Content-Type" not in request.headers:
@@ -118,19 +125,15 @@ def _build_from_value(
     args: tuple[Any, ...],
     options: dict[str, Any],
     host: Host,
+    found: Report,
 ) -> Any:
     """Build a request of a value that the library or a user's override encodes."""
     __tracebackhide__ = True
-    value = options["json"]
-    prepared = guard.prepare(value, options.get("extensions"), host)
-    if prepared is None:
-        return original(*args, **options)
-    options["json"], found = prepared
     try:
         request = original(*args, **options)
     except ENCODING_ERRORS as error:
         if policy.mode == "audit":
-            add_note(error, value)
+            add_note(error, options["json"])
             deliver(found, policy, host if isinstance(host, str) else host())
         raise
     guard.judge(request, take_findings(found))

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
     Host = str | Callable[[], str]
 
-__all__ = ["Guard", "add_time", "sanitize_content"]
+__all__ = ["Guard", "add_time", "encode", "sanitize_content"]
 
 _EMPTY: Final = (b"",)
+
+_AUDITED: Final = replace(CLEAN, mode="audit")
 
 _EXTENSION_NAME: Final = f'extensions["{EXTENSION}"]'
 
@@ -128,7 +130,7 @@ class Guard:
             # Content-Type; unless the policy looks into forms, and it is sent as one.
             policy = encoded[0]
             by_headers = bool(policy.look_into)
-            report = stamp(CLEAN, host, spent)
+            report = stamp(CLEAN if policy.mode == "enforce" else _AUDITED, host, spent)
             remember(request, bodies, policy, report, by_headers=by_headers)
             reporting.deliver(report, policy, host)
             return
@@ -196,7 +198,7 @@ class Guard:
             report = known + replace(not_judged("stream"), mode=policy.mode)
         elif audits:
             # What was found in the value was left in it, and is found in its bytes again.
-            look = audit(lambda: self._sanitize(request, bodies, policy))
+            look = audit(lambda: self._sanitize(request, bodies, policy, CLEAN, encoded))
             report = known + look.without(known)
         else:
             change, report = self._sanitize(request, bodies, policy, known, encoded)
@@ -266,6 +268,19 @@ def _prepare(policy: Policy, value: object) -> tuple[object, Report]:
     if policy.mode == "audit":
         return value, audit(lambda: prepare(value))
     return prepare(value)
+
+
+def encode(policy: Policy, value: object) -> tuple[bytes | None, Report]:
+    """Encode what may leave of a value, as the library does.
+
+    In an audit there are bytes of a clean value only: the library encodes others, as they are.
+    """
+    __tracebackhide__ = True
+    sanitizer = sanitizer_for(policy)
+    if policy.mode == "enforce":
+        return sanitizer.encode(value)
+    content = sanitizer.encode_clean(value)
+    return content, CLEAN if content is not None else audit(lambda: sanitizer.prepare(value))
 
 
 def sanitize_content(

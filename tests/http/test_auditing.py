@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import traceback
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 
 import body_guard
 from body_guard import Counts, GuardError, Policy, Report, Rule
+from body_guard.core import accelerator
+from body_guard.formats.serialized import Serialized
 from body_guard.http import auditing
 from body_guard.http.request_guard import Guard
 
@@ -114,6 +117,29 @@ def test_nothing_is_changed_and_all_is_said(
     assert (report.mode, report.changed, report.refused) == ("audit", False, refused)
     assert sent.extensions["body_guard"] == report
     assert "SECRET" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "policy", [AUDIT, Policy(mode="audit", on_report=(print,))], ids=["", "on-report"]
+)
+def test_a_clean_object_is_encoded_once(
+    client_door: Door, wire: Wire, monkeypatch: pytest.MonkeyPatch, policy: Policy
+) -> None:
+    """The look at it has written its bytes: the library need not, and they are not scanned."""
+    if not accelerator.is_compiled():
+        pytest.skip("the compiled pass was not built")
+
+    def refuse(*args: Any, **options: Any) -> Any:
+        raise AssertionError("encoded or scanned again")
+
+    content = importlib.import_module(f"{client_door.library.__name__}._content")
+    monkeypatch.setattr(content, "json_dumps", refuse)
+    monkeypatch.setattr(Serialized, "sanitize", refuse)
+    exchange(client_door, wire, lambda c: c.post(URL, json={"ä": [1, None]}), policy)
+    assert wire.body == '{"ä":[1,null]}'.encode()
+    report = wire.requests[0].extensions["body_guard"]
+    assert (report.findings, report.mode, report.judged) == ((), "audit", True)
+    assert report.seconds > 0
 
 
 def test_the_log_says_what_would_have_been(caplog: pytest.LogCaptureFixture, wire: Wire) -> None:
