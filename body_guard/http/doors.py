@@ -43,6 +43,7 @@ __all__ = [
     "SyncTransportDoor",
     "build",
     "is_guarded",
+    "own_guard",
 ]
 
 #: The attribute of a class that `guard` made: the class that it replaces.
@@ -180,6 +181,12 @@ class ClientDoor:
 def is_guarded(client: Any) -> bool:
     """Check whether a client has a guard of its own, also of another copy of this package."""
     return hasattr(type(client), "_body_guard_library")
+
+
+def own_guard(client: Any, guard: Guard) -> Guard:
+    """Return the guard of an HTTP client, or the given one where it has none of its own."""
+    own: Guard = getattr(client, "_body_guard_guard", guard)
+    return own
 
 
 class PolicyOption:

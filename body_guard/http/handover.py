@@ -7,12 +7,14 @@ and the first that judges the request takes that.
 
 from __future__ import annotations
 
+import operator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.report import CLEAN
+from body_guard.http.reporting import deliver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +22,16 @@ if TYPE_CHECKING:
     from body_guard.core.report import Report
     from body_guard.http.request_guard import Guard
 
-__all__ = ["Handover", "hand_over", "put_down", "receive", "take_findings", "take_up"]
+__all__ = [
+    "Handover",
+    "hand_over",
+    "is_judged",
+    "put_down",
+    "receive",
+    "report_rest",
+    "take_findings",
+    "take_up",
+]
 
 
 @dataclass(slots=True)
@@ -72,6 +83,29 @@ def hand_over(handover: Handover) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def report_rest(handover: Handover) -> Iterator[None]:
+    """Report what was found if the block builds no request that could tell of it."""
+    __tracebackhide__ = True
+    try:
+        yield
+    finally:
+        report = take_findings()
+        if report.findings:
+            deliver(report, handover.guard.policy, handover.locate())
+
+
+def is_judged(handover: Handover) -> bool:
+    """Check whether another guard is building a request of this body, by the same policy."""
+    above = receive()
+    return (
+        above is not None
+        and above.guard.policy == handover.guard.policy
+        and len(above.values) == len(handover.values)
+        and all(map(operator.is_, above.values, handover.values))
+    )
 
 
 def receive() -> Handover | None:

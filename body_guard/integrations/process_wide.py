@@ -10,7 +10,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from body_guard.integrations import aiohttp, botocore, requests, stainless, urllib3
+from body_guard.integrations import (
+    aiohttp,
+    botocore,
+    fern,
+    google_genai,
+    requests,
+    stainless,
+    urllib3,
+)
 from body_guard.patches.http_libraries import http_row
 from body_guard.patches.patch import Coverage, Door
 from body_guard.patches.process import Installation
@@ -23,7 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = ["coverage", "install", "uninstall", "unwatch", "watch"]
 
-ALWAYS: Final[tuple[Row, ...]] = (http_row("httpx"), http_row("httpx2"), stainless.ROW)
+ALWAYS: Final[tuple[Row, ...]] = (
+    http_row("httpx"),
+    http_row("httpx2"),
+    stainless.ROW,
+    fern.ROW,
+    google_genai.ROW,
+)
 
 BESIDE: Final[dict[str, Row]] = {
     row.library: row for row in (requests.ROW, urllib3.ROW, aiohttp.ROW, botocore.ROW)

@@ -24,10 +24,11 @@ from uuid import UUID
 from body_guard.core.encode import HTTPX
 from body_guard.core.report import CLEAN
 from body_guard.http.auditing import ENCODING_ERRORS, add_note
-from body_guard.http.doors import ORIGINAL
+from body_guard.http.doors import ORIGINAL, own_guard
 from body_guard.http.handover import (
     Handover,
     hand_over,
+    is_judged,
     put_down,
     receive,
     take_findings,
@@ -49,10 +50,10 @@ if TYPE_CHECKING:
     from body_guard.integrations.values import Convert
     from body_guard.patches.patch import Current
 
-__all__ = ["ROW", "convert_of", "guard_of", "hooks", "methods", "text_of"]
+__all__ = ["MODULE", "ROW", "convert_of", "guard_of", "hooks", "methods", "text_of"]
 
 #: Where a package that Stainless made has its clients' base class, and its encoder.
-_MODULE: Final = "._base_client"
+MODULE: Final = "._base_client"
 
 #: The fields of the options that become a body: the SDK merges the second into the first.
 _FIELDS: Final = ("json_data", "extra_json")
@@ -158,7 +159,7 @@ def hooks(sdk: str, title: str, *, yields: bool = False) -> tuple[Hook, ...]:
             if guard is None:
                 return plain(options, *args, **more)
             handover = _start(guard, self, options)
-            if _is_judged(handover):
+            if is_judged(handover):
                 return plain(options, *args, **more)
             with hand_over(handover), _report_crash(handover, options, sdk):
                 if _is_form(options) or convert_of(sdk) is None:  # else openapi_dumps will see it
@@ -173,9 +174,9 @@ def hooks(sdk: str, title: str, *, yields: bool = False) -> tuple[Hook, ...]:
         return _build_request
 
     return (
-        Hook(f"{sdk}{_MODULE}", "openapi_dumps", encode, f"bodies of {title}, as objects"),
+        Hook(f"{sdk}{MODULE}", "openapi_dumps", encode, f"bodies of {title}, as objects"),
         Hook(
-            f"{sdk}{_MODULE}:BaseClient",
+            f"{sdk}{MODULE}:BaseClient",
             "_build_request",
             build,
             f"forms of {title}, as objects; all its requests, as bytes",
@@ -185,15 +186,18 @@ def hooks(sdk: str, title: str, *, yields: bool = False) -> tuple[Hook, ...]:
 
 def _hooks_of(module: str) -> Iterator[Hook]:
     """Return the hooks of an SDK by its module, as its release has them."""
-    sdk = module.removesuffix(_MODULE)
+    code = sys.modules[module]
+    if not hasattr(code, "FinalRequestOptions") or not hasattr(code, "BaseClient"):
+        return
+    sdk = module.removesuffix(MODULE)
     encoding, building = hooks(sdk, sdk, yields=True)
-    if hasattr(sys.modules[module], encoding.name):
+    if hasattr(code, encoding.name):
         yield encoding
     yield building  # an older one leaves the encoding to httpx
 
 
 #: Of every package that Stainless made.
-ROW: Final = Row("SDKs made by Stainless", _MODULE, _hooks_of)
+ROW: Final = Row("SDKs made by Stainless", MODULE, _hooks_of)
 
 
 def _guard_for(client: Any, guard: Guard) -> Guard | None:
@@ -203,18 +207,7 @@ def _guard_for(client: Any, guard: Guard) -> Guard | None:
     """
     if hasattr(type(client), ORIGINAL):
         return None
-    own: Guard = getattr(client._client, "_body_guard_guard", guard)
-    return own
-
-
-def _is_judged(handover: Handover) -> bool:
-    """Check whether another guard is building a request of this body, by the same policy."""
-    above = receive()
-    return (
-        above is not None
-        and above.guard.policy == handover.guard.policy
-        and _are_same(above.values, handover.values)
-    )
+    return own_guard(client._client, guard)
 
 
 def _start(guard: Guard, client: Any, options: Any, found: list[Report] | None = None) -> Handover:

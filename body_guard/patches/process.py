@@ -39,7 +39,8 @@ class Row:
         library: What it is called.
         module: Once this is imported, its names are there. One that begins with a dot is the end of
             a name: the row is of every package with such a module.
-        hooks: Given the name of the module, returns what to replace.
+        hooks: Given the name of the module, returns what to replace; nothing where its code is not
+            of the shape that can be guarded.
         leave: Undoes what its hooks did beyond replacing names.
     """
 
@@ -76,6 +77,9 @@ class _Library:
         self.row.leave()
 
     def doors(self) -> list[Door]:
+        if not self.patches:
+            why = f"of another shape than {self.row.library}"
+            return [Door(self.module.__name__, False, why, absent=True)]
         name = f"{self.module.__name__.partition('.')[0]}."
         doors = [patch.door() for patch in self.patches]
         return [replace(door, name=name + door.name.removeprefix(name)) for door in doors]

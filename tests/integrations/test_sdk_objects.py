@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import datetime
+import importlib.util
 import json
 import subprocess
 import sys
@@ -20,6 +23,7 @@ import pytest
 import body_guard
 from body_guard import BodyRejectedError, Policy, Rule
 from body_guard.integrations import litellm as litellm_install
+from body_guard.patches.patch import Door
 
 from llm_provider import LLMProvider, llm_provider
 from sdk_rows import ROWS, Row, Steps
@@ -335,6 +339,8 @@ class Omit: pass
 CLIENT = """
 import httpx
 
+FinalRequestOptions = object
+
 class BaseClient:
     def __init__(self, client):
         self._client = client
@@ -357,6 +363,88 @@ def openapi_dumps(obj):
 """
 ENCODER = "import json\nclass _CustomEncoder(json.JSONEncoder): pass\n"
 
+FERN = """
+import enum
+from contextlib import asynccontextmanager, contextmanager
+import datetime
+
+def jsonable_encoder(value, custom_encoder=None):
+    if value is ...:
+        return None
+    if hasattr(value, "model_dump"):
+        dump = value.dict if value.dict.__module__ != "pydantic.main" else value.model_dump
+        return jsonable_encoder(dump(by_alias=True))
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {k: jsonable_encoder(v) for k, v in value.items() if v is not ...}
+    if isinstance(value, (list, tuple, set)):
+        return [jsonable_encoder(each) for each in value if each is not ...]
+    if isinstance(value, (str, int, float, type(None))):
+        return value
+    try:
+        return jsonable_encoder(vars(value))
+    except TypeError:
+        raise ValueError(value)
+
+def get_request_body(json, request_options, omit):
+    if json is omit:
+        return None
+    body = {k: v for k, v in json.items() if v is not omit} if isinstance(json, dict) else json
+    more = (request_options or {}).get("additional_body_parameters", {})
+    body = jsonable_encoder(body)
+    return {**body, **jsonable_encoder(more)} if more else body
+
+class Base:
+    def __init__(self, httpx_client, base_url="https://provider.test/v1"):
+        self.httpx_client, self.base_url = httpx_client, base_url
+
+    def get_base_url(self, given):
+        return given or self.base_url
+
+    def _made_of(self, json, data, request_options, omit):
+        if data is not None:
+            return {"data": jsonable_encoder(data)}
+        return {"json": get_request_body(json, request_options, omit)}
+
+class HttpClient(Base):
+    def request(self, path=None, *, method, base_url=None, json=None, data=None,
+                request_options=None, retries=0, omit=None):
+        body = self._made_of(json, data, request_options, omit)
+        answer = self.httpx_client.request(method, self.get_base_url(base_url) + path, **body)
+        if answer.status_code == 500 and retries < 1:
+            return self.request(path, method=method, base_url=base_url, json=json, data=data,
+                                request_options=request_options, retries=1, omit=omit)
+        return answer
+
+    @contextmanager
+    def stream(self, path=None, *, method, base_url=None, json=None, data=None,
+               request_options=None, retries=0, omit=None):
+        body = self._made_of(json, data, request_options, omit)
+        with self.httpx_client.stream(method, self.get_base_url(base_url) + path, **body) as answer:
+            yield answer
+
+class AsyncHttpClient(Base):
+    async def request(self, path=None, *, method, base_url=None, json=None, data=None,
+                      request_options=None, retries=0, omit=None):
+        body = self._made_of(json, data, request_options, omit)
+        return await self.httpx_client.request(
+            method, self.get_base_url(base_url) + path, **body)
+
+    @asynccontextmanager
+    async def stream(self, path=None, *, method, base_url=None, json=None, data=None,
+                     request_options=None, retries=0, omit=None):
+        body = self._made_of(json, data, request_options, omit)
+        url = self.get_base_url(base_url) + path
+        async with self.httpx_client.stream(method, url, **body) as answer:
+            yield answer
+"""
+
+
 #: By shape: the files of the package, and the names that are hooked.
 SHAPES: dict[str, tuple[dict[str, str], list[str]]] = {
     "new": (
@@ -377,7 +465,15 @@ SHAPES: dict[str, tuple[dict[str, str], list[str]]] = {
         ["_build_request"],
     ),
     "wrong": ({"_base_client.py": "class BaseClient: pass\n"}, []),
-    "empty": ({"_base_client.py": ""}, []),
+    "empty": ({"_base_client.py": "FinalRequestOptions = object"}, []),
+    "fern": ({"core/__init__.py": "", "core/http_client.py": FERN}, []),
+    "wrong_fern": (
+        {
+            "core/__init__.py": "",
+            "core/http_client.py": "class HttpClient: pass\ndef jsonable_encoder(x): pass\n",
+        },
+        [],
+    ),
 }
 
 
@@ -414,7 +510,7 @@ def echo(request: httpx.Request) -> httpx.Response:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", ["new", "old", "wrong", "empty"])
 def test_a_package_of_that_shape(package: Any, shape: str, when: str) -> None:
     """Whatever its name is, and whether it was imported before install() or after."""
     name = package(shape)
@@ -430,7 +526,7 @@ def test_a_package_of_that_shape(package: Any, shape: str, when: str) -> None:
     hooked = SHAPES[shape][1]
     assert [each for each in doors if doors[each][0]] == hooked
     if not hooked:
-        assert doors == {"_build_request": (False, "this release has no such name")}
+        assert doors == {"_base_client": (False, "of another shape than SDKs made by Stainless")}
         return
     client = module.BaseClient(httpx.Client(transport=httpx.MockTransport(echo)))
     with body_guard.collect() as reports:
@@ -456,3 +552,259 @@ print([d.name for d in body_guard.coverage().doors if d.hooked and d.name.starts
         "False",
         "['openai._base_client.openapi_dumps', 'openai.BaseClient._build_request']",
     ]
+
+
+FERN_METHODS = [
+    f"{kind}.{name}" for kind in ("HttpClient", "AsyncHttpClient") for name in ("request", "stream")
+]
+
+
+class Form(pydantic.BaseModel):
+    """A model as Fern makes them: its ``dict`` leaves out what was not set."""
+
+    at: datetime.datetime | None = None
+    live: Any = None
+
+    def dict(self, **options: Any) -> dict[str, Any]:
+        return self.model_dump(**options, exclude_unset=True)
+
+
+@dataclasses.dataclass
+class Point:
+    x: int = 1
+    live: Any = None
+
+
+def fern_call(
+    module: Any, kind: str, handler: Any = echo, client: Any = None, **options: Any
+) -> Any:
+    """Let a client of a made-up SDK send; give what it got."""
+
+    async def main() -> Any:
+        method = getattr(client or fern_client(module, kind, handler), kind.rpartition(".")[2])
+        sent = method("/x", method="POST", **options)
+        if kind == "HttpClient.request":
+            return sent
+        if kind == "AsyncHttpClient.request":
+            return await sent
+        if kind == "HttpClient.stream":
+            with sent as answer:
+                answer.read()
+                return answer
+        async with sent as answer:
+            await answer.aread()
+            return answer
+
+    return asyncio.run(main())
+
+
+def fern_client(module: Any, kind: str, handler: Any = echo) -> Any:
+    name = kind.partition(".")[0]
+    http = httpx.AsyncClient if name.startswith("Async") else httpx.Client
+    return getattr(module, name)(http(transport=httpx.MockTransport(handler)))
+
+
+@pytest.fixture
+def fern(package: Any) -> Any:
+    return import_module(f"{package('fern')}.core.http_client")
+
+
+@pytest.mark.parametrize("kind", FERN_METHODS)
+def test_a_fern_made_sdk(fern: Any, kind: str) -> None:
+    """Live objects are out and not written out by their attributes; what else it writes stays."""
+    at = datetime.datetime(2026, 11, 22)
+    body = {
+        "live": SimpleNamespace(name="n"),
+        "crash": object(),
+        "_sentry_x": 1,
+        "at": at,
+        "raw": b"\x01",
+        "form": Form(live=SimpleNamespace()),
+        "model": Model(a=2),
+        "point": Point(live=object()),
+        "set": {1},
+        "nested": {"omit": ...},
+        "omit": ...,
+        "whole": 1.10,
+    }
+    more = {"too": object(), "b": 2}
+    body_guard.install()
+    with body_guard.collect() as reports:
+        answer = fern_call(
+            fern, kind, json=body, request_options={"additional_body_parameters": more}, omit=...
+        )
+    assert answer.json() == {
+        "at": "2026-11-22T00:00:00",
+        "raw": "01",
+        "form": {},
+        "model": {"a": 2, "unset": "not sent"},
+        "point": {"x": 1},
+        "set": [1],
+        "nested": {"omit": None},
+        "whole": 1.10,
+        "b": 2,
+    }
+    (report,) = reports
+    assert sorted(finding.path for finding in report.findings) == [
+        "/_sentry_x",
+        "/crash",
+        "/form/live",
+        "/live",
+        "/point/live",
+        "/too",
+    ]
+    assert report.host == "provider.test"
+    assert "too" in more
+
+
+@pytest.mark.parametrize("kind", FERN_METHODS)
+def test_a_clean_body_of_a_fern_made_sdk(fern: Any, kind: str) -> None:
+    """It is what it was, also what is left out, and no body at all."""
+    clean = {"json": {"a": Form(), "omit": ..., "in": {"omit": ...}}, "omit": ...}
+    calls: list[dict[str, Any]] = [clean, {"json": ..., "omit": ...}, {"json": [1]}, {"json": None}]
+    before = [fern_call(fern, kind, **call).content for call in calls[:3]]
+    body_guard.install()
+    with body_guard.collect() as reports:
+        assert [fern_call(fern, kind, **call).content for call in calls[:3]] == before
+    assert [report.findings for report in reports if report.findings] == []
+
+
+@pytest.mark.parametrize("kind", FERN_METHODS)
+def test_a_form_of_a_fern_made_sdk(fern: Any, kind: str) -> None:
+    """The object of data= too."""
+    body_guard.install()
+    answer = fern_call(fern, kind, data={"a": "1", "live": SimpleNamespace(x=1)})
+    assert answer.content == b"a=1"
+
+
+def test_a_second_attempt(fern: Any) -> None:
+    """It calls itself: what was judged is not judged again, and each request has its report."""
+    bodies = []
+
+    def fail(request: httpx.Request) -> httpx.Response:
+        bodies.append(request.content)
+        return httpx.Response(500)
+
+    body_guard.install()
+    with body_guard.collect() as reports:
+        fern_call(fern, "HttpClient.request", fail, json={"live": object(), "a": 1})
+    assert bodies == [b'{"a":1}'] * 2
+    assert paths(reports) == [["/live"], []]
+
+
+@pytest.mark.parametrize("kind", FERN_METHODS)
+def test_an_audit_of_a_fern_made_sdk(fern: Any, kind: str) -> None:
+    """Where it fails to encode the body there is no request, and yet a report."""
+    body_guard.install(Policy(mode="audit"))
+    with body_guard.collect() as reports, pytest.raises(ValueError, match="object object"):
+        fern_call(fern, kind, json={"live": object()}, base_url="https://other.test")
+    assert paths(reports) == [["/live"]]
+    assert reports[0].host == "other.test"
+
+
+@pytest.mark.parametrize("kind", FERN_METHODS)
+def test_the_names_of_a_fern_made_sdk(fern: Any, kind: str) -> None:
+    """They are listed, and given back."""
+    name, _, method = kind.partition(".")
+    before = vars(getattr(fern, name))[method]
+    body_guard.install()
+    assert vars(getattr(fern, name))[method] is not before
+    assert {d.name for d in body_guard.coverage().doors if d.name.startswith("made_fern.")} == {
+        f"made_fern.{each}" for each in FERN_METHODS
+    }
+    body_guard.uninstall()
+    assert vars(getattr(fern, name))[method] is before
+
+
+@pytest.mark.parametrize("kind", FERN_METHODS)
+def test_a_client_of_a_fern_made_sdk_with_its_own_guard(fern: Any, kind: str) -> None:
+    """That of the HTTP client beneath counts alone."""
+    client = fern_client(fern, kind)
+    body_guard.install(STRICT)
+    body_guard.guard(client.httpx_client)
+    answer = fern_call(fern, kind, client=client, json={"live": object(), "strict": 1})
+    assert answer.content == b'{"strict":1}'
+
+
+def test_what_has_the_names_of_a_fern_made_sdk_only(package: Any) -> None:
+    """An application's own ``core.http_client`` is left alone, and listed."""
+    body_guard.install()
+    module = import_module(f"{package('wrong_fern')}.core.http_client")
+    assert [d for d in body_guard.coverage().doors if d.name.startswith("made_wrong_fern")] == [
+        Door(module.__name__, False, "of another shape than SDKs made by Fern", absent=True)
+    ]
+
+
+# google-genai's client, made up.
+
+GOOGLE = """
+import json
+
+class BaseApiClient:
+    def __init__(self, client):
+        self._httpx_client = self._async_httpx_client = client
+
+    def _built(self, http_request):
+        data = http_request.data
+        if data and not isinstance(data, bytes):
+            data = json.dumps(data)
+        return self._httpx_client.build_request("POST", http_request.url, content=data)
+
+    def _request_once(self, http_request, stream=False):
+        return self._httpx_client.send(self._built(http_request))
+
+    async def _async_request_once(self, http_request, stream=False, *, implicit_retry=True):
+        return await self._httpx_client.send(self._built(http_request))
+"""
+
+
+@pytest.fixture
+def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a made-up module of google-genai's; a real one, if there is one, stays as it is."""
+    for name in [each for each in sys.modules if each.startswith("google.genai")]:
+        monkeypatch.delitem(sys.modules, name)
+    spec = importlib.util.spec_from_loader("google.genai._api_client", None)
+    assert spec
+    module: Any = importlib.util.module_from_spec(spec)
+    exec(GOOGLE, vars(module))
+    monkeypatch.setitem(sys.modules, "google.genai._api_client", module)
+    yield module
+    body_guard.uninstall()
+
+
+def google_call(module: Any, is_async: bool, data: Any, client: Any = None) -> bytes:
+    async def main() -> Any:
+        transport = httpx.MockTransport(echo)
+        http = (httpx.AsyncClient if is_async else httpx.Client)(transport=transport)
+        api = module.BaseApiClient(client or http)
+        request = SimpleNamespace(url="https://provider.test/", data=data)
+        if is_async:
+            return await api._async_request_once(request, stream=False)
+        return api._request_once(request)
+
+    return asyncio.run(main()).content  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_google_genai(google: Any, is_async: bool) -> None:
+    """The object of a request is judged before ``json.dumps``, in one report; bytes are bytes."""
+    data = {"live": object(), "_sentry_x": 1, "a": 1.10}
+    body_guard.install(Policy(hosts={"provider.test": Policy()}))
+    with body_guard.collect() as reports:
+        assert google_call(google, is_async, data) == b'{"a": 1.1}'
+        assert google_call(google, is_async, {"a": 1.10}) == b'{"a": 1.1}'
+        assert google_call(google, is_async, b"raw") == b"raw"
+    assert paths(reports) == [["/_sentry_x", "/live"], [], []]
+    body_guard.uninstall()
+    with pytest.raises(TypeError, match="serializable"):
+        google_call(google, is_async, data)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_an_audit_of_google_genai(google: Any, is_async: bool) -> None:
+    """Its own error, and a report with the host."""
+    body_guard.install(Policy(mode="audit"))
+    with body_guard.collect() as reports, pytest.raises(TypeError, match="serializable"):
+        google_call(google, is_async, {"live": object()})
+    assert paths(reports) == [["/live"]]
+    assert reports[0].host == "provider.test"
