@@ -91,7 +91,7 @@ class Patch:
         current: Returns the guard, or None when there is none.
     """
 
-    __slots__ = ("_current", "_original", "_ours", "_owner", "absent", "hook", "missing")
+    __slots__ = ("_current", "_made", "_original", "_ours", "_owner", "absent", "hook", "missing")
 
     def __init__(self, hook: Hook, current: Current) -> None:
         self.hook = hook
@@ -101,6 +101,8 @@ class Patch:
         self._owner: Any = None
         self._original: Any = _ABSENT
         self._ours: Any = _ABSENT
+        #: Each replacement that is not undone, and what it replaced.
+        self._made: list[tuple[Any, Any]] = []
 
     @property
     def applied(self) -> bool:
@@ -119,8 +121,6 @@ class Patch:
 
     def apply(self) -> None:
         """Replace the name, or set `missing` to why that cannot be done."""
-        if self.applied and not self.lost:
-            return
         self.absent = False
         module, _, inside = self.hook.owner.partition(":")
         try:
@@ -130,7 +130,10 @@ class Patch:
             self.absent = isinstance(error, ModuleNotFoundError)
             return
         if inside:
-            self._owner = getattr(self._owner, inside, None)
+            self._owner = _real_class(getattr(self._owner, inside, None), module, inside)
+        self._adopt()
+        if self.applied and not self.lost:
+            return
         original = vars(self._owner).get(self.hook.name, _ABSENT) if self._owner else _ABSENT
         if original is _ABSENT:
             self.missing = "this release has no such name"
@@ -139,7 +142,17 @@ class Patch:
         self.missing = ""
         self._original = original
         self._ours = self._replacement(original)
+        self._made.append((self._ours, original))
         setattr(self._owner, self.hook.name, self._ours)
+
+    def _adopt(self) -> None:
+        """Take up a replacement that somebody put back, as vcrpy does what it found."""
+        found = vars(self._owner).get(self.hook.name) if self._owner else None
+        for index, (ours, original) in enumerate(self._made):
+            if ours is found:
+                del self._made[index + 1 :]
+                self._ours, self._original = ours, original
+                return
 
     def _replacement(self, original: Any) -> Any:
         if isinstance(original, staticmethod):
@@ -148,8 +161,10 @@ class Patch:
 
     def restore(self) -> None:
         """Restore the original; beneath a later patch, leave ours in place."""
+        self._adopt()
         if self.applied and not self.covered:
             setattr(self._owner, self.hook.name, self._original)
+            self._made.pop()
             self._ours = self._original = _ABSENT
 
     def door(self) -> Door:
@@ -164,6 +179,14 @@ class Patch:
             why = f"passes through, since uninstalled{above}" if above else "not installed"
             return Door(str(self.hook), False, why)
         return Door(str(self.hook), True, self.hook.sees + above)
+
+
+def _real_class(owner: Any, module: str, name: str) -> Any:
+    """Return a module's own class where a subclass stands in its place, as vcrpy puts one there."""
+    for kind in getattr(owner, "__mro__", ()):
+        if (kind.__module__, kind.__qualname__) == (module, name):
+            return kind
+    return owner
 
 
 def _reaches(patch: Any, ours: Any) -> bool:

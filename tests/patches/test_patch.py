@@ -201,3 +201,51 @@ def test_what_is_not_there(owner: Any, where: str, why: str) -> None:
     door = patch.door()
     assert (door.hooked, door.why, door.absent) == (False, why, True)
     assert not hasattr(owner, "other")
+
+
+def test_ours_is_put_back_by_somebody(owner: Any) -> None:
+    """Who restores what was found there restores ours: it is taken up again, and given back."""
+    original = vars(owner)["method"]
+    patch = patched()
+    patch.apply()
+    first = vars(owner)["method"]
+    owner.method = lambda self: 0  # and does not lead to ours
+    patch.apply()
+    second = vars(owner)["method"]
+    assert second is not first
+    owner.method = first
+    patch.apply()
+    assert vars(owner)["method"] is first
+    owner.method = second  # given up, when the first was put back
+    owner.method = first
+    patch.restore()
+    assert vars(owner)["method"] is original
+    patch.restore()
+    assert vars(owner)["method"] is original
+
+
+def test_ours_is_put_back_after_it_was_restored(owner: Any) -> None:
+    """As by a cassette of vcrpy's around an install() and an uninstall()."""
+    original = vars(owner)["method"]
+    patch = patched()
+    patch.apply()
+    first = vars(owner)["method"]
+    owner.method = lambda self: 0
+    patch.apply()
+    patch.restore()
+    assert not patch.applied
+    owner.method = first
+    patch.restore()
+    assert vars(owner)["method"] is original
+
+
+def test_a_subclass_in_the_place_of_a_class(monkeypatch: pytest.MonkeyPatch, owner: Any) -> None:
+    """The module's own class is patched, not what somebody put there for a while."""
+    owner.__module__ = MODULE
+    original = vars(owner)["method"]
+    monkeypatch.setattr(sys.modules[MODULE], "Owner", type("Stub", (owner,), {"method": None}))
+    patch = patched()
+    patch.apply()
+    assert vars(owner)["method"] is not original
+    patch.restore()
+    assert vars(owner)["method"] is original
