@@ -28,6 +28,7 @@ SEED_CASE = ("matrix/test_seed_case.py",)
 PYDANTIC_AI = ("matrix/test_pydantic_ai.py",)
 OFF_BAND = ("integrations/test_sentry.py",)
 GATEWAY = ("gateway",)
+BESIDE_HTTPX = ("matrix/test_clients_beside_httpx.py",)
 SDK_CLIENTS = ("integrations/test_sdk_clients.py",)
 CALLS = ("integrations/test_litellm_calls.py",)
 #: Apart, since litellm 1.81 takes clients again that the fixture of a module before has closed.
@@ -108,6 +109,26 @@ CELLS: dict[str, Cell] = {
         (PYDANTIC_AI,), ("pydantic-ai-slim==2.68.0", "sentry-sdk==2.68.0")
     ),
     "pydantic-ai-current-sentry-current": Cell((PYDANTIC_AI,), ("pydantic-ai-slim>=2.68", FIXED)),
+    "clients-beside-httpx": Cell(
+        (BESIDE_HTTPX,),
+        (
+            "azure-ai-inference",
+            "boto3",
+            "google-genai",
+            "langsmith",
+            "pinecone",
+            "stripe",
+            "voyageai",
+            "aiohttp",
+            FIXED,
+            "opentelemetry-exporter-otlp-proto-http",
+            "opentelemetry-instrumentation-aiohttp-client",
+            "opentelemetry-instrumentation-botocore",
+            "opentelemetry-instrumentation-requests",
+            "opentelemetry-instrumentation-urllib3",
+            "vcrpy",
+        ),
+    ),
     "sdks-on-httpx": Cell(
         (SDK_CLIENTS,),
         ("openai==2.*", "anthropic[bedrock]==0.115.*", "groq", "together", "cohere"),
