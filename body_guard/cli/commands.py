@@ -6,8 +6,10 @@ import warnings
 
 import click
 
+import body_guard
 from body_guard.cli.extras import require
 from body_guard.cli.fields import fields
+from body_guard.cli.options import Commands
 from body_guard.cli.policy import policy
 from body_guard.cli.presets import presets
 from body_guard.cli.scan import scan
@@ -15,7 +17,8 @@ from body_guard.cli.scan import scan
 __all__ = ["group"]
 
 
-@click.group()
+@click.group(cls=Commands)
+@click.version_option(body_guard.__version__, message="%(prog)s %(version)s")
 def group() -> None:
     """Look at outbound HTTP bodies before they leave."""
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from body_guard.body_checks import find_schema
 from body_guard.builtin_rules.sentry import SENTRY
 from body_guard.builtin_rules.zones import ZONES
+from body_guard.cli.options import format_option, print_json
 from body_guard.core.errors import PolicyError
 from body_guard.core.explain import explain as explain_rules
 from body_guard.core.matcher import Matcher
@@ -37,12 +38,17 @@ def policy() -> None:
 
 @policy.command()
 @click.argument("file")
-def check(file: str) -> None:
+@format_option
+def check(file: str, form: str) -> None:
     """Read the policy in FILE and say what it comes to.
 
     The exit code is 0 when it makes sense, and 1, with file, key and reason, when it does not.
     """
     loaded = _load(file)
+    if form == "json":
+        hosts = {host: _as_json(own) for host, own in dict(loaded.hosts).items()}
+        print_json(file=file, **_as_json(loaded), hosts=hosts)
+        return
     click.echo(f"{file}: ok")
     click.echo("\n".join(_summary(loaded)))
     for host, own in dict(loaded.hosts).items():
@@ -54,8 +60,10 @@ def check(file: str) -> None:
 @click.argument("file")
 @click.argument("pointer")
 @click.option("--host", default="", help="Where the body goes: its policy is asked.")
-def explain(file: str, pointer: str, host: str) -> None:
-    """Say which rule of the policy in FILE would fire at POINTER, and why, and why no other.
+@click.option("--all", "every", is_flag=True, help="Say of the other rules why they do not fire.")
+@format_option
+def explain(file: str, pointer: str, host: str, every: bool, form: str) -> None:
+    """Say which rule of the policy in FILE would fire at POINTER, and why.
 
     POINTER is an RFC 6901 pointer of a member: /metadata/x. Where a member around it is removed,
     that is shown instead. The exit code is 0 when it is a pointer and the policy makes sense,
@@ -68,13 +76,30 @@ def explain(file: str, pointer: str, host: str) -> None:
         raise click.UsageError(f"{pointer!r} is no pointer: {error}.") from None
     audit = ", in an audit only in the report" if asked.mode == "audit" else ""
     fires = _fires_first(asked, pointer)
+    if form == "json":
+        print_json(
+            pointer=pointer,
+            mode=asked.mode,
+            fires=[
+                {
+                    "rule": rule.name,
+                    "action": rule.action,
+                    "path": place,
+                    "owner": rule.owner,
+                    "when": when.removeprefix(", "),
+                }
+                for place, rule, when in fires
+            ],
+            rules=[{"rule": row.rule.name, "fires": row.fires, "why": row.why} for row in judged],
+        )
+        return
     for place, rule, when in fires:
         whose = f", of {rule.owner}" if rule.owner else ""
         inside = "" if place == pointer else f", with {pointer} in it"
         click.echo(f"rule {rule.name} {_WOULD[rule.action]} {place}{inside}{whose}{when}{audit}")
     if not fires:
         click.echo(f"no rule fires at {pointer} by its name")
-    for row in judged:
+    for row in (row for row in judged if row.fires or every):
         click.echo(f"  {row.rule.name}: {'fires' if row.fires else 'no'}, {row.why}")
 
 
@@ -120,6 +145,16 @@ def _load(file: str) -> Policy:
         return Policy.load(file)
     except PolicyError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _as_json(policy: Policy) -> dict[str, Any]:
+    return {
+        "mode": policy.mode,
+        "rules": [{"name": rule.name, "action": rule.action} for rule in policy.rules],
+        "schema": policy.schema,
+        "schema_action": policy.schema_action,
+        "stringified": policy.stringified,
+    }
 
 
 def _summary(policy: Policy) -> Iterator[str]:

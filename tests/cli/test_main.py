@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner, Result
 
 import body_guard
 from body_guard.cli import main
+from body_guard.cli.commands import group
+from body_guard.cli.presets import presets
 
 ROOT = Path(body_guard.__file__).parents[1]
 
@@ -112,3 +117,81 @@ def test_scan_and_fields_need_their_extra(command: str) -> None:
     done = run_without(("ijson", "yaml"), command, "x")
     assert done.stderr == "body-guard needs ijson and yaml: pip install 'body-guard[scan]'\n"
     assert done.returncode == 2
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(group, arguments, prog_name="body-guard")
+
+
+def test_version() -> None:
+    """That of the package."""
+    done = run("--version")
+    assert (done.exit_code, done.output) == (0, f"body-guard {body_guard.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("scna",), "Error: No such command 'scna'"),
+        (
+            ("policy", "check"),
+            "Error: Missing argument 'FILE'. See body-guard policy check --help.",
+        ),
+        (("presets", "--nmae"), "Error: No such option"),
+        (("presets", "none"), "Error: There is no preset 'none'"),
+        (
+            ("presets", "--format", "xml"),
+            "Error: Invalid value for '--format': 'xml' is not one of",
+        ),
+        (("policy", "explain", "none.toml", "/a"), "Error: none.toml: cannot be read"),
+    ],
+)
+def test_an_error_takes_one_line(arguments: tuple[str, ...], line: str) -> None:
+    """It says what is wrong, and what to do."""
+    done = run(*arguments)
+    assert done.exit_code in (1, 2)
+    assert done.stdout == ""
+    (written,) = done.stderr.splitlines()
+    assert written.startswith(line)
+
+
+@pytest.mark.parametrize("arguments", [(), ("policy",)], ids=["none", "a group"])
+def test_no_command_shows_the_help(arguments: tuple[str, ...]) -> None:
+    """Of the group."""
+    assert "Commands:" in run(*arguments).output
+
+
+def test_within_another_program() -> None:
+    """Errors are raised there, as click raises them."""
+    with pytest.raises(click.UsageError):
+        group.main(["presets", "none"], standalone_mode=False)
+
+
+def test_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends it, in one line."""
+
+    def interrupted(**members: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(presets.callback.__globals__, "print_json", interrupted)
+    done = run("presets", "--format", "json")
+    assert (done.exit_code, done.stderr.strip()) == (1, "Aborted.")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str) -> None:
+    """The line that the documentation says to put into the shell's configuration."""
+    environment = {"_BODY_GUARD_COMPLETE": f"{shell}_source"}
+    done = CliRunner().invoke(group, [], prog_name="body-guard", env=environment)
+    assert "_BODY_GUARD_COMPLETE" in done.output
+    assert done.exit_code == 0
+
+
+def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal is shown dim text, but no colour where NO_COLOR is set."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    shown = run("presets", "sentry").output
+    assert "\x1b[2m" in shown
+    assert not re.search(r"\x1b\[[0-9;]*[349][0-9]", shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -205,9 +206,53 @@ def test_explain_says_which_rule_and_why(
     file: str, arguments: tuple[str, ...], lines: list[str]
 ) -> None:
     """And of every other, why not."""
-    done = run("explain", file, *arguments)
+    done = run("explain", file, *arguments, "--all")
     assert done.exit_code == 0
     assert done.output.splitlines() == lines
+    done = run("explain", file, *arguments)
+    assert done.output.splitlines() == [line for line in lines if ": no, " not in line]
+
+
+def test_explain_as_json(file: str) -> None:
+    """The same, and of every rule why it fires or not."""
+    shown = json.loads(run("explain", file, "/voice/x", *OPENAI, "--format", "json").output)
+    assert shown == {
+        "version": 1,
+        "pointer": "/voice/x",
+        "mode": "enforce",
+        "fires": [
+            {
+                "rule": "openai-schema",
+                "action": "remove",
+                "path": "/voice",
+                "owner": "",
+                "when": "in a body with messages or prompt",
+            }
+        ],
+        "rules": [{"rule": "sentry", "fires": False, "why": NAME}],
+    }
+
+
+def test_check_as_json(file: str) -> None:
+    """The policy, and each host's."""
+    shown = json.loads(run("check", file, "--format", "json").output)
+    hosts = shown.pop("hosts")
+    assert shown == {
+        "version": 1,
+        "file": file,
+        "mode": "enforce",
+        "rules": [
+            {"name": "sentry", "action": "remove"},
+            {"name": "ours", "action": "reject"},
+            {"name": "live", "action": "remove"},
+            {"name": "again", "action": "report"},
+        ],
+        "schema": None,
+        "schema_action": "report",
+        "stringified": "off",
+    }
+    assert hosts["api.openai.com"]["schema"] == "openai"
+    assert hosts["*.own.test"]["mode"] == "audit"
 
 
 def test_what_is_no_pointer(file: str) -> None:

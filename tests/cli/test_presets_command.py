@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from click.testing import CliRunner, Result
 
 from body_guard.builtin_rules.preset_tables import PRESETS
 from body_guard.cli.commands import group
+from body_guard.cli.presets import DESCRIPTIONS
 
 
 def run(*arguments: str) -> Result:
@@ -18,10 +21,42 @@ def test_all_are_listed() -> None:
     done = run()
     assert done.exit_code == 0
     heading, *rows = [line.split() for line in done.output.splitlines()]
-    assert heading == ["preset", "rules", "names", "owner"]
+    assert heading == ["preset", "names", "what", "they", "are"]
     assert [row[0] for row in rows] == list(PRESETS)
-    assert rows[0] == ["sentry", "1", "2", "sentry-sdk", "on", "by", "default"]
-    assert ["opentelemetry", "2", "7", "opentelemetry-api"] in rows
+    assert rows[0][:2] == ["sentry", "2"]
+    assert rows[0][-1] == "(default)"
+    assert "opentelemetry 7 span and context objects, their attributes" in map(" ".join, rows)
+
+
+def test_all_are_listed_as_json() -> None:
+    """With whose they are, too."""
+    listed = json.loads(run("--format", "json").output)
+    assert listed["version"] == 1
+    assert [each["name"] for each in listed["presets"]] == list(PRESETS)
+    assert listed["presets"][4] == {
+        "name": "opentelemetry",
+        "description": "span and context objects, their attributes",
+        "rules": 2,
+        "names": 7,
+        "owners": ["opentelemetry-api"],
+        "default": False,
+    }
+    assert [each["name"] for each in listed["presets"] if each["default"]] == ["sentry"]
+
+
+def test_one_is_shown_as_json() -> None:
+    """By the names that a policy file has for it."""
+    shown = json.loads(run("generic-private", "--format", "json").output)
+    (rule,) = shown.pop("rules")
+    assert shown == {"version": 1, "preset": "generic-private"}
+    assert (rule["name"], rule["prefixes"], rule["action"]) == ("generic-private", ["_"], "remove")
+
+
+def test_each_is_described() -> None:
+    """In a line of its own, on 80 columns."""
+    assert [*DESCRIPTIONS] == list(PRESETS)
+    done = CliRunner().invoke(group, ["presets"], env={"COLUMNS": "80"})
+    assert len(done.output.splitlines()) == len(PRESETS) + 1
 
 
 def test_one_is_shown_whole() -> None:
