@@ -10,6 +10,7 @@ import runpy
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from textwrap import dedent
 
@@ -119,7 +120,10 @@ def lay_out(block: Block, folder: Path) -> dict[str, str]:
     for each in blocks_of(block.page):
         if each.title:
             (folder / each.title).write_text(each.code, encoding="utf-8")
-    here = {"COLUMNS": "80", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    # Where this package is installed, its entry point loads the plugin.
+    installed = any(each.name == "body_guard" for each in entry_points(group="pytest11"))
+    plugins = {} if installed else {"PYTEST_PLUGINS": "body_guard.pytest_plugin"}
+    here = {**plugins, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return {**os.environ, **here, "PATH": path}
 
