@@ -9,7 +9,7 @@ import click
 import body_guard
 from body_guard.cli.extras import require
 from body_guard.cli.fields import fields
-from body_guard.cli.options import Commands
+from body_guard.cli.options import Commands, format_option
 from body_guard.cli.policy import policy
 from body_guard.cli.presets import presets
 from body_guard.cli.scan import scan
@@ -41,14 +41,16 @@ def demo(verbose: bool) -> None:
 
 
 @group.command()
-def doctor() -> None:
+@click.option("--verbose", is_flag=True, help="Print each door too, and whether it is hooked.")
+@format_option
+def doctor(verbose: bool, form: str) -> None:
     """Show what body_guard guards in litellm and sentry-sdk, and what it does not.
 
     Nothing is sent. The exit code is 0 when every door that exists is hooked.
     """
     from body_guard.cli.doctor import run
 
-    raise SystemExit(run())
+    raise SystemExit(run(verbose=verbose, form=form))
 
 
 for command in (fields, policy, presets, scan):

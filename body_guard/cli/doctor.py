@@ -11,6 +11,7 @@ from rich.console import Console
 import body_guard
 from body_guard.cli import sdks
 from body_guard.cli.extras import keep_litellm_offline
+from body_guard.cli.options import print_json
 from body_guard.cli.story import table
 from body_guard.core import accelerator
 from body_guard.integrations import litellm, sentry
@@ -50,10 +51,14 @@ _WITHOUT: Final = litellm.Coverage((litellm.Door("litellm", False, "not installe
 _NAME_WIDTH: Final = 34
 
 
-def run() -> int:
-    """Print the doors, Sentry's state, the versions and the warnings on the standard output.
+def run(*, verbose: bool = False, form: str = "text") -> int:
+    """Print what is guarded, what bypasses it, and what to do; then the state of what is installed.
 
     The guard is installed meanwhile, and uninstalled again, unless it was there before.
+
+    Args:
+        verbose: Whether to print the table of doors.
+        form: ``text`` or ``json``.
 
     Returns:
         The exit code: 0 when every door that exists is hooked, 1 otherwise.
@@ -62,20 +67,45 @@ def run() -> int:
     keep_litellm_offline()
     coverage, unhooked = _coverage()
     state = _state()
-    if coverage is not _WITHOUT:
+    process = body_guard.coverage().warnings
+    bypasses = [*coverage.warnings, *process]
+    guarded, todo = _guarded(coverage, unhooked), _todo(coverage, unhooked, state)
+    if form == "json":
+        names = ("sdk", "argument", "takes", "guard_sees")
+        print_json(
+            guarded=guarded,
+            bypasses=bypasses,
+            todo=todo,
+            doors=[
+                {"name": each.name, "hooked": each.hooked, "why": each.why}
+                for each in coverage.doors
+            ],
+            not_hooked=unhooked,
+            sentry=state,
+            distributions=dict(_versions()),
+            sdks=[dict(zip(names, row, strict=True)) for row in sdks.rows()],
+        )
+        return 1 if unhooked else 0
+    console.print(f"Guarded: {guarded}")
+    first = bypasses[0] if bypasses else "nothing that is known of."
+    more = f" And {len(bypasses) - 1} more, below." if len(bypasses) > 1 else ""
+    console.print(f"Bypasses it: {first}{more}")
+    console.print(f"To do: {' '.join(todo)}", end="\n\n")
+    if verbose and coverage is not _WITHOUT:
         console.print(
             "What body_guard.integrations.litellm.install() hooks here: it was called in this "
             "process to find out, and taken back.",
             end="\n\n",
         )
-    table(console, ("door", "hooked", "why"), map(_row, coverage.doors))
+    if verbose:
+        table(console, ("door", "hooked", "why"), map(_row, coverage.doors))
     table(console, ("sentry-sdk", "what it means, and what to do"), [(state, _SENTRY[state])])
     table(console, ("distribution", "version"), _versions())
     console.print(sdks.CAPTION, end="\n\n")
     table(console, sdks.HEADS, sdks.rows())
     if coverage.warnings:
         table(console, ("what goes past every door",), [(each,) for each in coverage.warnings])
-    if process := body_guard.coverage().warnings:
+    if process:
         table(console, ("imported here, beside httpx",), [(each,) for each in process])
     if unhooked:
         console.print("Not hooked:", *unhooked, sep="\n")
@@ -83,6 +113,27 @@ def run() -> int:
     if coverage is not _WITHOUT:
         console.print("Every door that exists is hooked.")
     return 0
+
+
+def _guarded(coverage: litellm.Coverage, unhooked: list[str]) -> str:
+    """Return what a guard would stand in, as a sentence."""
+    if coverage is _WITHOUT:
+        return "clients of httpx, where you guard them; litellm is not installed."
+    there = sum(not door.absent for door in coverage.doors)
+    if unhooked:
+        return f"litellm only in part: {there - len(unhooked)} of {there} doors are hooked."
+    return f"litellm, at all of its {there} doors, once install() is called; and clients of httpx."
+
+
+def _todo(coverage: litellm.Coverage, unhooked: list[str], state: str) -> list[str]:
+    """Return what to do, a sentence each."""
+    if unhooked:
+        first = "Upgrade body-guard, or pin a litellm that it knows; the doors are named below."
+    elif coverage is _WITHOUT:
+        first = "Guard your clients: body_guard.guard(client), or body_guard.install()."
+    else:
+        first = "Call body_guard.integrations.litellm.install() where your program starts."
+    return [first, *([_SENTRY[state]] if state in ("unfixed", "unknown") else [])]
 
 
 def _coverage() -> tuple[litellm.Coverage, list[str]]:

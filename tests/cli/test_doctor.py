@@ -7,7 +7,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any, get_args
 
 import httpx
@@ -30,8 +30,9 @@ ALL_HOOKED = "\nEvery door that exists is hooked.\n"
 AIOHTTP = "litellm.llms.custom_httpx.aiohttp_handler"
 
 
-def run(width: int = 300) -> Result:
-    return CliRunner().invoke(group, ["doctor"], env={"COLUMNS": str(width)})
+def run(*options: str, width: int = 300) -> Result:
+    options = options or ("--verbose",)
+    return CliRunner().invoke(group, ["doctor", *options], env={"COLUMNS": str(width)})
 
 
 def rows(result: Result) -> list[list[str]]:
@@ -182,7 +183,7 @@ def test_without_litellm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.exit_code == 0
     assert ["litellm", "no", "not installed"] in rows(result)
     assert "what goes past every door" not in result.stdout
-    assert "install()" not in result.stdout.partition("sentry-sdk")[0]
+    assert "hooks here" not in result.stdout
     assert ALL_HOOKED not in result.stdout
 
 
@@ -288,7 +289,7 @@ def audit(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo"):
         sys.stderr.write(event)
 sys.addaudithook(audit)
-sys.argv = ["body-guard", "doctor"]
+sys.argv = ["body-guard", "doctor", "--verbose"]
 from body_guard.cli import main
 main()
 """
@@ -339,3 +340,71 @@ def test_as_a_process_without(tmp_path: Path, missing: tuple[str, ...]) -> None:
     doors = [line for line in lines if line.startswith(" json.dumps ")]
     assert bool(doors) is ("litellm" not in missing)
     assert any(line.startswith(" absent ") for line in lines)
+
+
+def first_lines(result: Result) -> list[str]:
+    return [line.partition(": ")[2] for line in result.stdout.splitlines()[:3]]
+
+
+def test_it_begins_with_three_lines() -> None:
+    """What is guarded, what bypasses it, what to do; the doors are listed on request."""
+    result = run("--format", "text")
+    assert [line.partition(":")[0] for line in result.stdout.splitlines()[:4]] == [
+        "Guarded",
+        "Bypasses it",
+        "To do",
+        "",
+    ]
+    guarded, _, todo = first_lines(result)
+    assert guarded.startswith("litellm, at all of its ")
+    assert todo.startswith("Call body_guard.integrations.litellm.install() where")
+    assert "json.dumps" not in result.stdout
+    assert "json.dumps" in run("--verbose").stdout
+
+
+@pytest.mark.parametrize(
+    ("ways", "line"),
+    [
+        ((), "nothing that is known of."),
+        (("One way.",), "One way."),
+        (("One way.", "Another."), "One way. And 1 more, below."),
+    ],
+)
+def test_what_bypasses_it_is_the_second_line(
+    monkeypatch: pytest.MonkeyPatch, ways: tuple[str, ...], line: str
+) -> None:
+    """The first of several; the others are a table."""
+    told = tuple((lambda: True, way) for way in ways)
+    monkeypatch.setattr(integration, "_NOT_COVERED", told)
+    monkeypatch.setattr(doctor.body_guard, "coverage", lambda: SimpleNamespace(warnings=()))
+    assert first_lines(run())[1] == line
+
+
+def test_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    """About sentry-sdk too, where there is something; and where litellm is not, or not whole."""
+    monkeypatch.setattr(sentry, "status", lambda: "unfixed")
+    assert first_lines(run())[2].endswith(doctor._SENTRY["unfixed"])
+    monkeypatch.setattr(integration, "install", lambda: None)
+    guarded, _, todo = first_lines(run())
+    assert guarded.startswith("litellm only in part: 0 of ")
+    assert todo.startswith("Upgrade body-guard, or pin")
+    monkeypatch.setitem(sys.modules, "litellm", None)
+    guarded, _, todo = first_lines(run())
+    assert guarded.endswith("litellm is not installed.")
+    assert todo.startswith("Guard your clients")
+
+
+def test_json_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, with each door."""
+    report = json.loads(run("--format", "json").stdout)
+    assert report["version"] == 1
+    doors = {each["name"]: each["hooked"] for each in report["doors"]}
+    assert doors["json.dumps"] is True
+    assert report["not_hooked"] == []
+    assert report["distributions"]["litellm"] == version("litellm")
+    assert report["sentry"] in get_args(sentry.Status)
+    assert {"sdk", "argument", "takes", "guard_sees"} == set(report["sdks"][0])
+    monkeypatch.setattr(integration, "install", lambda: None)
+    result = run("--format", "json")
+    assert result.exit_code == 1
+    assert "json.dumps" in json.loads(result.stdout)["not_hooked"]
