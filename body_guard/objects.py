@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from body_guard.core.encode import DEEPEST, encode
+from body_guard.core import accelerator
+from body_guard.core.encode import DEEPEST
 from body_guard.core.errors import GuardError
 from body_guard.core.matcher import Matcher
 from body_guard.core.refusals import check_allowed, make_too_deep, make_too_large
@@ -89,7 +90,7 @@ class Objects:
         for _ in range(_MOST_TRIES):
             walked = self.prepare(value)
             try:
-                content = encode(walked.value)
+                content = accelerator.encode_walked(walked.value, self._max_bytes)
                 break
             except RecursionError:
                 pass

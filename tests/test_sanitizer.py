@@ -26,11 +26,11 @@ from body_guard import (
     Report,
     Rule,
     Sanitizer,
-    objects,
     sanitize,
     sanitize_bytes,
 )
 from body_guard import sanitizer as module
+from body_guard.core import accelerator
 from body_guard.core.redaction import format_findings, redact_path
 from body_guard.core.report import not_judged
 from body_guard.sanitizer import sanitizer_for
@@ -345,12 +345,12 @@ def raised(call: Callable[[], Any]) -> tuple[str, Any]:
 
 def use(encode: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let all that encodes a value do so with this."""
-    monkeypatch.setattr(objects, "encode", encode)
+    monkeypatch.setattr(accelerator, "encode", encode)
 
 
 def adding(body: dict[str, Any], late: dict[str, Any]) -> Any:
     """Return an encoder before which another thread adds members to the body."""
-    encode = objects.encode
+    encode = accelerator.encode
 
     def encode_later(value: object) -> bytes:
         body.update(late)

@@ -18,6 +18,7 @@
 #define ENSURE_ASCII 1ul
 #define HAND_BACK_UNSERIALIZABLE 2ul /* what json cannot write is not just removed */
 #define HAND_BACK_FOREIGN 4ul        /* rules may match values by their class */
+#define UNFOLD 8ul                   /* it has no cycle, and its size is known */
 
 /* What is recorded besides the values of names, all of which are larger. */
 #define PLACE 0u /* no finding: a container in which something was found */
@@ -303,6 +304,7 @@ static void add_work(Pass *pass, Py_ssize_t work) {
 /* A container that more than one reference leads to may close a cycle, and then the walk decides:
  * where several cycles meet, which edge closes one depends on the order of the walk. */
 static void check_shared(Pass *pass, PyObject *container) {
+    if (pass->flags & UNFOLD) return;
     if (!pass->may_be_shared) memset(pass->known, 0, sizeof pass->known);
     pass->may_be_shared = 1;
     for (Py_ssize_t level = pass->depth; level-- > 0;) {
@@ -608,25 +610,23 @@ static PyObject *encode(PyObject *Py_UNUSED(module), PyObject *args) {
 /* The module. */
 
 static int module_exec(PyObject *module) {
-    int failed = PyModule_AddIntConstant(module, "CUT", BG_CUT) < 0
-                 || PyModule_AddIntMacro(module, ENSURE_ASCII) < 0
-                 || PyModule_AddIntMacro(module, HAND_BACK_UNSERIALIZABLE) < 0
-                 || PyModule_AddIntMacro(module, HAND_BACK_FOREIGN) < 0
-                 || PyModule_AddIntMacro(module, PLACE) < 0
-                 || PyModule_AddIntMacro(module, UNSERIALIZABLE) < 0
-                 || PyModule_AddIntMacro(module, HELD) < 0
-                 || PyModule_AddIntMacro(module, BAD_KEY) < 0
-                 || PyModule_AddIntMacro(module, NON_FINITE) < 0
-                 || PyModule_AddIntMacro(module, SURROGATE) < 0;
-    return failed ? -1 : 0;
+    return -(PyModule_AddIntConstant(module, "CUT", BG_CUT) < 0
+             || PyModule_AddIntMacro(module, ENSURE_ASCII) < 0
+             || PyModule_AddIntMacro(module, HAND_BACK_UNSERIALIZABLE) < 0
+             || PyModule_AddIntMacro(module, HAND_BACK_FOREIGN) < 0
+             || PyModule_AddIntMacro(module, UNFOLD) < 0
+             || PyModule_AddIntMacro(module, PLACE) < 0
+             || PyModule_AddIntMacro(module, UNSERIALIZABLE) < 0
+             || PyModule_AddIntMacro(module, HELD) < 0
+             || PyModule_AddIntMacro(module, BAD_KEY) < 0
+             || PyModule_AddIntMacro(module, NON_FINITE) < 0
+             || PyModule_AddIntMacro(module, SURROGATE) < 0);
 }
 
 static PyMethodDef module_methods[] = {
     {"key_table", bg_key_table, METH_VARARGS, "Return names and prefixes as a table."},
-    {"encode", encode, METH_VARARGS,
-     "Encode a value less what must not leave; None where the walk has to."},
-    {"scan", (PyCFunction)(void (*)(void))bg_scan, METH_FASTCALL,
-     "Find the members whose names are in a key table."},
+    {"encode", encode, METH_VARARGS, "Encode a value less what must not leave."},
+    {"scan", (PyCFunction)(void (*)(void))bg_scan, METH_FASTCALL, "Find names in JSON text."},
     {NULL, NULL, 0, NULL},
 };
 

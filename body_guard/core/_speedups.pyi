@@ -7,10 +7,12 @@ from typing import Final, TypeAlias, final
 CUT: Final[int]
 
 #: Flags of `encode`: write characters beyond ASCII as escapes; return None for what json cannot
-#: write, rather than remove it; return None for values of classes that are not json's own.
+#: write, rather than remove it; return None for values of classes that are not json's own; do not
+#: look for cycles, and for containers that unfold, in a value that was walked.
 ENSURE_ASCII: Final[int]
 HAND_BACK_UNSERIALIZABLE: Final[int]
 HAND_BACK_FOREIGN: Final[int]
+UNFOLD: Final[int]
 
 #: Codes of records.
 PLACE: Final[int]

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from body_guard.core import plain_scan
+from body_guard.core.encode import encode
 
 if TYPE_CHECKING:
     from body_guard.core.matcher import Matcher
 
-__all__ = ["describe", "encoder", "is_compiled", "scan", "use_plain"]
+__all__ = ["describe", "encode_walked", "encoder", "is_compiled", "scan", "use_plain"]
 
 _speedups: Any
 try:
@@ -55,6 +56,30 @@ def encoder(matcher: Matcher, *, asks: bool) -> CompiledEncoder:
         asks: As of `CompiledEncoder`.
     """
     return CompiledEncoder(matcher, asks=asks)
+
+
+def encode_walked(value: object, max_bytes: int) -> bytes:
+    """Encode a value that was walked, as `body_guard.core.encode.encode` does.
+
+    The compiled pass writes what the walk was needed for, too: a body with cycles, which were cut,
+    or one that unfolds to many times its size.
+
+    Args:
+        value: JSON data no deeper than `DEEPEST`.
+        max_bytes: More is left to json.
+
+    Raises:
+        RecursionError: As `encode`.
+        TypeError: As `encode`.
+        ValueError: As `encode`.
+    """
+    if _used:
+        flags = _speedups.UNFOLD | _speedups.HAND_BACK_UNSERIALIZABLE
+        made = _speedups.encode(value, _speedups.key_table({}, {}), max_bytes, flags, ",", ":")
+        if made is not None and made[1] is None:
+            content: bytes = made[0]
+            return content
+    return encode(value)
 
 
 def scan(

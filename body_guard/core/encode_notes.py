@@ -126,7 +126,7 @@ def _judge(
     """Judge all records, in order; None where the walk has to."""
     marks: list[_Mark] = []
     edits: list[_Edit] = []
-    states = _States(records, matcher.globs)
+    states: _States | None = None
     until = 0  # the end of the last edit: what begins before it was cut or replaced
     for index, (code, place, key, kind, start, end) in enumerate(records):
         if code == _PLACE or start < until:
@@ -141,6 +141,7 @@ def _judge(
             rule = named[0].rule
             marks.append((place, key, kind, rule.name, rule.action, rule.owner or None))
             continue
+        states = states or _States(records, matcher.globs)
         first = first_rule(named, partial(states.at, place, str(key)))
         if first is None:
             continue
@@ -230,17 +231,19 @@ def _apply_edits(content: bytes, edits: Sequence[_Edit], comma: bytes) -> bytes:
 
 def _make_report(records: Sequence[Record], marks: Sequence[_Mark]) -> Report:
     listing = Listing()
+    changed = False
     path: list[str] = []
     path_of = 0  # the place of the last one: findings in one container often come in a row
     for place, key, kind, rule, action, owner in marks:
+        changed = changed or action != "report"
         if listing.full:
-            break
+            continue
         if path_of != place:
             path, path_of = _path(records, place), place
         last = _to_token(f"<{qualified_name(kind)}>" if key is None else key)
         owner = package(kind) if owner is None else owner
         listing.add_value([*path, last] if place else [], rule, action, kind, owner)
-    return listing.report(len(marks), changed=any(mark[4] != "report" for mark in marks))
+    return listing.report(len(marks), changed)
 
 
 def _path(records: Sequence[Record], place: int) -> list[str]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 
-from body_guard import BodyLimitError, Policy, Sanitizer, objects
+from body_guard import BodyLimitError, Policy, Sanitizer
+from body_guard.core import accelerator
 from body_guard.core.encode import DEEPEST, encode, encode_scalar
 
 from hostile import HostileMeta, hostile_class
@@ -91,7 +92,7 @@ def no_stack(monkeypatch: pytest.MonkeyPatch) -> None:
     def encode(value: object) -> bytes:
         raise RecursionError
 
-    monkeypatch.setattr(objects, "encode", encode)
+    monkeypatch.setattr(accelerator, "encode", encode)
 
 
 @pytest.mark.only_plain

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from body_guard import Policy, Report, Rule, presets
+from body_guard import Policy, Report, Rule, Sanitizer, presets
 from body_guard.builtin_rules.preset_tables import PRESETS
+from body_guard.core import accelerator
 from body_guard.core.encode import DEEPEST, HTTPX, Style
 from body_guard.core.json_text import replace_surrogates
 from body_guard.core.scopes import ANYWHERE, parse_glob
@@ -340,6 +341,30 @@ def test_containers_that_stand_in_a_few_places_stay_in_the_pass() -> None:
     assert agrees([large, large, large])
     held = [["x" * 2**20] for _ in range(10)]
     assert compiled({"messages": held, "again": held[:8]}) is not None
+
+
+@pytest.mark.parametrize("value", [cycle(), doubled(10, "x" * 1000)], ids=["cycle", "doubled"])
+def test_what_was_walked_is_written_by_the_pass(
+    value: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body whose cycles were cut, or that unfolds, takes json no second look."""
+    assert compiled(value) is None
+    content, report = plain(value)
+
+    def refuse(value: object) -> bytes:
+        raise AssertionError("json was asked")
+
+    monkeypatch.setattr(accelerator, "encode", refuse)
+    assert Sanitizer().encode(value) == (content, report)
+
+
+def test_json_writes_what_the_pass_hands_back_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that are coerced; and what another thread put in since the walk, which json refuses."""
+    assert accelerator.encode_walked({1: 2}, 100) == b'{"1":2}'
+    assert accelerator.encode_walked(["x" * 200], 100) == b'["%b"]' % (b"x" * 200)
+    for late in (Span(), math.nan, "\ud800"):
+        with pytest.raises((TypeError, ValueError)):
+            accelerator.encode_walked([late], 100)
 
 
 def test_a_cycle_is_handed_back_at_its_closing_edge() -> None:
