@@ -12,6 +12,8 @@ import click
 
 from body_guard.cli.extras import require
 from body_guard.cli.scan import paths_argument, read_baseline, write_baseline, write_report
+from body_guard.core.encode import DEEPEST
+from body_guard.core.json_text import is_deeper
 from body_guard.core.pointer import escape_token, join_pointer
 from body_guard.core.redaction import redact_token
 from body_guard.formats.content_type import detect_media
@@ -130,6 +132,8 @@ class Inventory:
     def _add(self, body: Body) -> None:
         where = f"{body.file}: entry {body.entry}"
         try:
+            if is_deeper(body.content, DEEPEST):  # some Pythons can parse it, some cannot
+                raise RecursionError
             value = json.loads(body.content)
         except RecursionError:
             self.unread.append(f"{where}: its body is nested too deeply")

@@ -14,14 +14,15 @@ from typing import IO, TYPE_CHECKING, Final
 from body_guard.builtin_rules.catalog import preset
 from body_guard.core import accelerator
 from body_guard.core.errors import BodyLimitError, BodyRejectedError
+from body_guard.core.json_text import is_deeper
 from body_guard.core.matcher import Matcher
 from body_guard.core.redaction import redact_path
 from body_guard.core.report import CLEAN
 from body_guard.formats.content_type import detect_media
 from body_guard.formats.text_encoding import detect_encoding
 from body_guard.policy import Policy, default_policy
-from body_guard.recordings.body import TOO_DEEP, Body, Counted, Unread, UnreadableError
-from body_guard.recordings.jsonl import Quick, is_deep
+from body_guard.recordings.body import DEEPEST, TOO_DEEP, Body, Counted, Unread, UnreadableError
+from body_guard.recordings.jsonl import Quick
 from body_guard.recordings.reader import read_source
 from body_guard.recordings.rewrite import rewrite
 from body_guard.recordings.sources import Source, compress, find_sources, open_source
@@ -149,7 +150,7 @@ class Scan:
     def _judge(self, body: Body) -> tuple[bytes | None, Report]:
         """Judge a body; return what is left of it, None where that is nothing."""
         self.bodies += 1
-        if is_deep(body.content):
+        if is_deeper(body.content, DEEPEST):
             self.unread.append(Unread(body.file, f"entry {body.entry}: its body {TOO_DEEP}"))
             return None, CLEAN
         sanitizer = sanitizer_for(self.policy.for_host(body.host))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import partial
-from itertools import accumulate
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from body_guard.core import accelerator
+from body_guard.core.json_text import is_deeper
 from body_guard.core.matcher import Matcher
 from body_guard.recordings.body import DEEPEST, TOO_DEEP, Body, Counted, Place, Unread
 from body_guard.recordings.json_members import find_in_lines, find_members, matcher_of
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from body_guard.core.rule import Rule
     from body_guard.recordings.json_members import Span
 
-__all__ = ["LONGEST", "Quick", "is_deep", "read_jsonl", "read_text"]
+__all__ = ["LONGEST", "Quick", "read_jsonl", "read_text"]
 
 #: Bytes that one body, and so one line, may come to.
 LONGEST: Final = 256 * 2**20
@@ -120,7 +119,7 @@ def _look(
     # A text that goes on in the next line is no line, and no shorter one is too deep.
     if not all(each[0] in b"{[" and each[-1] in b"}]" for each in lines):
         return None
-    if any(is_deep(each) for each in lines if len(each) > 2 * DEEPEST):
+    if any(is_deeper(each, DEEPEST) for each in lines if len(each) > 2 * DEEPEST):
         return None
     requests = quick.find_requests(block)
     if requests is None:
@@ -237,10 +236,6 @@ def _string(text: bytes, members: Mapping[str, Span], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-_QUOTED: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-_NO_BRACKET: Final = bytes(set(range(256)) - set(b"{}[]"))
-
-
 def check_json(text: bytes) -> str:
     """Return why a text cannot be read, but for its grammar; ``""`` where nothing is wrong."""
     if b"\0" in text:
@@ -250,12 +245,4 @@ def check_json(text: bytes) -> str:
             text.decode()
         except UnicodeDecodeError:
             return "is no UTF-8"
-    return TOO_DEEP if is_deep(text) else ""
-
-
-def is_deep(text: bytes) -> bool:
-    """Check whether JSON text is nested more deeply than a recording may be."""
-    if text.count(b"{") + text.count(b"[") <= DEEPEST:
-        return False
-    brackets = _QUOTED.sub(b"", text).translate(None, _NO_BRACKET)
-    return max(accumulate(1 if each in b"{[" else -1 for each in brackets), default=0) > DEEPEST
+    return TOO_DEEP if is_deeper(text, DEEPEST) else ""
