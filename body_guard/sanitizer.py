@@ -161,7 +161,7 @@ class Sanitizer:
             return None
         if self._compiled is None:
             asks = self.policy.convert is not None or self.policy.unserializable == "reject"
-            self._compiled = accelerator.encoder(self._matcher, asks=asks)
+            self._compiled = accelerator.CompiledEncoder(self._matcher, asks=asks)
         return self._compiled
 
     def sanitize_bytes(

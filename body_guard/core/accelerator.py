@@ -13,7 +13,7 @@ from body_guard.core.encode import encode
 if TYPE_CHECKING:
     from body_guard.core.matcher import Matcher
 
-__all__ = ["describe", "encode_walked", "encoder", "is_compiled", "scan", "use_plain"]
+__all__ = ["CompiledEncoder", "describe", "encode_walked", "is_compiled", "scan", "use_plain"]
 
 _speedups: Any
 try:
@@ -46,16 +46,6 @@ def use_plain(why: str) -> None:
 def describe() -> str:
     """Return which implementation is used; of the plain one, why."""
     return "compiled" if _used else f"pure ({_why_plain})"
-
-
-def encoder(matcher: Matcher, *, asks: bool) -> CompiledEncoder:
-    """Return the compiled encoder of some rules.
-
-    Args:
-        matcher: The rules.
-        asks: As of `CompiledEncoder`.
-    """
-    return CompiledEncoder(matcher, asks=asks)
 
 
 def encode_walked(value: object, max_bytes: int) -> bytes:

@@ -61,8 +61,6 @@ class CompiledEncoder:
             the body is refused.
     """
 
-    __slots__ = ("_flags", "_keys", "_matcher")
-
     def __init__(self, matcher: Matcher, *, asks: bool = False) -> None:
         self._matcher = matcher
         self._keys = matcher.key_table(_speedups.key_table)
@@ -84,24 +82,8 @@ class CompiledEncoder:
         Returns:
             The text and the report, those of the walk and json; None where only the walk decides.
         """
-        ensure_ascii, item_separator, key_separator = style = style or HTTPX
-        flags = self._flags
-        if ensure_ascii:
-            flags |= _speedups.ENSURE_ASCII
-        if asks:
-            flags |= _speedups.HAND_BACK_UNSERIALIZABLE
-        made = _speedups.encode(value, self._keys, max_bytes, flags, item_separator, key_separator)
-        if made is None:
-            return None
-        content, records = made
-        if records is None:
-            return content, CLEAN
-        judged = _judge(records, content, self._matcher, style)
-        if judged is None:
-            return None
-        marks, edits = judged
-        content = _apply_edits(content, edits, item_separator.encode())
-        return (content, _make_report(records, marks)) if len(content) <= max_bytes else None
+        flags = _speedups.HAND_BACK_UNSERIALIZABLE if asks else 0
+        return self._encode(value, max_bytes, style or HTTPX, flags)
 
     def encode_clean(self, value: object, max_bytes: int) -> bytes | None:
         """Encode a value of json's own types with nothing to find in it; return None for others.
@@ -110,14 +92,29 @@ class CompiledEncoder:
             value: Anything. None of its code is run.
             max_bytes: What the text may come to.
         """
-        flags = self._flags | _speedups.HAND_BACK_UNSERIALIZABLE | _speedups.HAND_BACK_FOREIGN
-        made = _speedups.encode(value, self._keys, max_bytes, flags, *HTTPX[1:])
-        if made is None:
+        flags = _speedups.HAND_BACK_UNSERIALIZABLE | _speedups.HAND_BACK_FOREIGN
+        encoded = self._encode(value, max_bytes, HTTPX, flags)
+        return None if encoded is None or encoded[1] is not CLEAN else encoded[0]
+
+    def _encode(
+        self, value: object, max_bytes: int, style: Style, flags: int
+    ) -> tuple[bytes, Report] | None:
+        ensure_ascii, item_separator, key_separator = style
+        flags |= self._flags | (_speedups.ENSURE_ASCII if ensure_ascii else 0)
+        written = _speedups.encode(
+            value, self._keys, max_bytes, flags, item_separator, key_separator
+        )
+        if written is None:
             return None
-        content, records = made
+        content, records = written
         if records is None:
-            return content
-        return content if _judge(records, content, self._matcher, HTTPX) == ([], []) else None
+            return content, CLEAN
+        judged = _judge(records, content, self._matcher, style)
+        if judged is None:
+            return None
+        marks, edits = judged
+        content = _apply_edits(content, edits, item_separator.encode())
+        return (content, _make_report(records, marks)) if len(content) <= max_bytes else None
 
 
 def _judge(
@@ -186,8 +183,6 @@ def _is_replaced(
 class _States:
     """The states of the globs at containers, by their records."""
 
-    __slots__ = ("_globs", "_known", "_records")
-
     def __init__(self, records: Sequence[Record], globs: Globs) -> None:
         self._records = records
         self._globs = globs
@@ -240,7 +235,7 @@ def _make_report(records: Sequence[Record], marks: Sequence[_Mark]) -> Report:
             continue
         if path_of != place:
             path, path_of = _path(records, place), place
-        last = _to_token(f"<{qualified_name(kind)}>" if key is None else key)
+        last = escape_token(f"<{qualified_name(kind)}>" if key is None else key)
         owner = package(kind) if owner is None else owner
         listing.add_value([*path, last] if place else [], rule, action, kind, owner)
     return listing.report(len(marks), changed)
@@ -250,11 +245,8 @@ def _path(records: Sequence[Record], place: int) -> list[str]:
     """Return the tokens of the path of a container, by its record."""
     tokens: list[str] = []
     while around := records[place - 1][1]:
-        tokens.append(_to_token(records[place - 1][2]))
+        # Only a member that was not written can be without a name.
+        tokens.append(escape_token(records[place - 1][2]))  # type: ignore[arg-type]
         place = around
     tokens.reverse()
     return tokens
-
-
-def _to_token(key: str | int | None) -> str:
-    return escape_token(key) if isinstance(key, str) else str(key)

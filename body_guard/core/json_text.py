@@ -7,7 +7,10 @@ from itertools import accumulate
 from json.decoder import scanstring  # type: ignore[attr-defined]  # not in typeshed
 from typing import Any, Final
 
-__all__ = ["digits_of", "is_deeper", "member_name", "plain_key", "replace_surrogates", "unescape"]
+__all__ = [
+    *("digits_of", "is_deeper", "member_name", "plain_key", "replace_surrogates"),
+    *("to_utf8", "unescape"),
+]
 
 
 def member_name(key: Any) -> str | None:
@@ -55,10 +58,14 @@ def replace_surrogates(text: str) -> str:
     return text
 
 
-def unescape(escapes: bytes) -> bytes:
-    """Return the text of JSON escapes in UTF-8; a lone surrogate in its 3-byte form."""
-    text: str = scanstring(escapes.decode() + '"', 0)[0]
+def to_utf8(text: str) -> bytes:
+    """Return text in UTF-8; a lone surrogate in its 3-byte form."""
     return text.encode("utf-8", "surrogatepass")
+
+
+def unescape(escapes: bytes) -> bytes:
+    """Return the text of JSON escapes, as `to_utf8`."""
+    return to_utf8(scanstring(escapes.decode() + '"', 0)[0])
 
 
 #: Brackets as steps down and up, in signed bytes; and what is none.

@@ -26,8 +26,6 @@ class KeyIndex:
         first: By entry, the position of the first of its rules.
     """
 
-    __slots__ = ("_lengths", "_outermost", "_own", "_parents", "first", "names", "prefixes")
-
     def __init__(self, rules: Iterable[tuple[Iterable[str], Iterable[str]]]) -> None:
         listed: dict[tuple[str, bool], dict[int, None]] = {}
         for position, (names, prefixes) in enumerate(rules):

@@ -6,7 +6,7 @@ import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from body_guard.core.json_text import unescape
+from body_guard.core.json_text import to_utf8, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,14 +39,12 @@ class KeySearch:
         keys: Exact names and prefixes. An exact name is found in a longer one too.
     """
 
-    __slots__ = ("_escape", "_key", "_start")
-
     def __init__(self, keys: Iterable[str]) -> None:
         names = frozenset(keys)
         short = {name for name in names if len(name) < _LEAST_ANYWHERE and _WORD(name)}
-        patterns = [_build_pattern(sorted(map(_utf8, names - short)))] if names - short else []
+        patterns = [_build_pattern(sorted(map(to_utf8, names - short)))] if names - short else []
         # The first byte stands first, so that re skips to where that occurs.
-        patterns += [b"%b(?<![A-Za-z0-9_]%b)" % (2 * (re.escape(_utf8(name)),)) for name in short]
+        patterns += [b"%b(?<![A-Za-z0-9_]%b)" % (2 * (re.escape(to_utf8(name)),)) for name in short]
         self._key = re.compile(b"|".join(patterns) if patterns else rb"(?!)").search
         paired = any(not _WRITTEN_AS_PAIRS.isdisjoint(name) for name in names)
         plain = all(map(str.isascii, names))
@@ -60,10 +58,6 @@ class KeySearch:
         if self._start not in text:
             return False
         return self._key(self._escape.sub(lambda found: unescape(found[0]), text)) is not None
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
 
 
 def _build_pattern(texts: list[bytes], depth: int = 0) -> bytes:

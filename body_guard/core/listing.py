@@ -24,8 +24,6 @@ _HINT: Final = "convert=body_guard.convert.jsonable would keep it"
 class Listing:
     """The findings of one look, up to a bound, so that no body can make a report grow."""
 
-    __slots__ = ("_findings", "_redacted", "_refuses", "_room", "_types")
-
     def __init__(self) -> None:
         self._findings: list[Finding] = []
         self._refuses = False

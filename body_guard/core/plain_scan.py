@@ -1,6 +1,6 @@
 """The scan of JSON text in plain Python: the same answers as the compiled one, slowly.
 
-Most texts have no name that a rule mentions. That much the parser of json says at its own speed.
+Most texts have no name that a rule mentions, which json's parser finds out at its own speed.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 from array import array
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.encode import DEEPEST
-from body_guard.core.json_text import is_deeper, unescape
+from body_guard.core.json_text import is_deeper, to_utf8, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,6 @@ __all__ = ["key_table", "scan"]
 _MOST_LEVELS: Final = 1_000_000
 
 _WS: Final = rb"[ \t\n\r]*"
-_PLAIN: Final = rb'"[^"\\\x00-\x1f]*"'
 _SCALAR: Final = (
     rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null|NaN|-?Infinity"
 )
@@ -32,12 +32,6 @@ _between: Final[Any] = re.compile(rb"[ \t\n\r\x1e]*").match  # RFC 7464: texts i
 _blank: Final[Any] = re.compile(r"[ \t\n\r]*").match
 _between_records: Final[Any] = re.compile(r"[ \t\n\r\x1e]*").match
 _scalar: Final[Any] = re.compile(_SCALAR).match
-#: Elements of an array that are no strings, each with its comma.
-_elements: Final[Any] = re.compile(rb"(?:(?:%b)%b,%b){0,1000}" % (_SCALAR, _WS, _WS)).match
-#: A name without escapes and its colon; and all of its member, if a plain value and a comma follow.
-_member: Final[Any] = re.compile(
-    rb"(%b)%b:%b((?:%b|%b)%b,%b)?" % (_PLAIN, _WS, _WS, _PLAIN, _SCALAR, _WS, _WS)
-).match
 #: A piece of a string. It is bounded, since re keeps a record of each turn of a repeated group.
 _characters: Final[Any] = re.compile(
     rb'[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*){0,1000}'
@@ -48,29 +42,21 @@ _QUOTE, _COLON, _COMMA = b'":,'
 _OPEN_OBJECT, _CLOSE_OBJECT, _OPEN_ARRAY, _CLOSE_ARRAY = b"{}[]"
 
 
-def key_table(names: Mapping[str, int], prefixes: Mapping[str, int], /) -> _KeyTable:
-    """Return names and prefixes as a table; see `_speedups.pyi`."""
-    return _KeyTable(names, prefixes)
-
-
 class _KeyTable:
     """The member names that rules mention, each with a value."""
-
-    __slots__ = ("_exact", "_lengths", "_names", "_prefixes", "_starts")
 
     def __init__(self, names: Mapping[str, int], prefixes: Mapping[str, int]) -> None:
         self._exact = frozenset(names)
         self._starts = tuple(prefixes)
-        self._names = {_utf8(name): value for name, value in names.items()}
-        self._prefixes = {_utf8(prefix): value for prefix, value in prefixes.items()}
+        self._names = {to_utf8(name): value for name, value in names.items()}
+        self._prefixes = {to_utf8(prefix): value for prefix, value in prefixes.items()}
         self._lengths = sorted({len(prefix) for prefix in self._prefixes}, reverse=True)
 
-    def find(self, name: str | bytes, /) -> int:
+    def find(self, name: bytes) -> int:
         """Return the value of an exact name, else that of its longest prefix, else 0."""
-        given = _utf8(name) if isinstance(name, str) else name
-        value = self._names.get(given)
+        value = self._names.get(name)
         if value is None:
-            values = (self._prefixes.get(given[:length]) for length in self._lengths)
+            values = (self._prefixes.get(name[:length]) for length in self._lengths)
             value = next(filter(None, values), 0)
         return value
 
@@ -79,6 +65,10 @@ class _KeyTable:
         if not self._exact.isdisjoint(names):
             return True
         return any(name.startswith(self._starts) for name in names)
+
+
+#: As `_speedups.pyi` has it.
+key_table = _KeyTable
 
 
 def scan(text: bytes, keys: Any, start: int, records: bool, /) -> tuple[bytes, bytes] | int | None:
@@ -121,23 +111,19 @@ class _StoppedError(Exception):
         self.answer = answer
 
 
+@dataclass(slots=True, eq=False)
 class _Level:
-    """An open container; the lowest stands for what is around the texts: an array of them."""
+    """An open container; the lowest is what is around the texts: an array of them."""
 
-    __slots__ = ("index", "is_array", "name", "noted", "row")
-
-    def __init__(self, is_array: bool) -> None:
-        self.is_array = is_array
-        self.index = 0  # of the member or element at hand
-        self.name = 0  # where the name of the member at hand begins
-        self.row = -1  # its own among the containers, once it has one
-        self.noted = -1  # where the end of the member at hand belongs, if that was noted
+    is_array: bool
+    index: int = 0  # of the member or element at hand
+    name: int = 0  # where the name of the member at hand begins
+    row: int = -1  # its own among the containers, once it has one
+    noted: int = -1  # where the end of the member at hand belongs, if that was noted
 
 
 class _Scan:
     """One pass over a text."""
-
-    __slots__ = ("_cut", "_find", "_levels", "_text", "containers", "members")
 
     def __init__(self, text: bytes, keys: Any) -> None:
         self._text = text
@@ -163,7 +149,7 @@ class _Scan:
             if byte in (_OPEN_OBJECT, _OPEN_ARRAY):
                 at = self._open(byte == _OPEN_ARRAY, at)
                 if self._byte(at) not in (_CLOSE_OBJECT, _CLOSE_ARRAY):
-                    at = self._to_value(at)
+                    at = at if levels[-1].is_array else self._read_name(levels[-1], at)
                     continue
             elif byte == _QUOTE:
                 at = self._skip_string(at)
@@ -179,7 +165,7 @@ class _Scan:
                 raise _StoppedError(at)
             at = _space(text, at + 1).end()
             levels[-1].index += 1
-            at = self._to_value(at)
+            at = at if levels[-1].is_array else self._read_name(levels[-1], at)
 
     def _byte(self, at: int) -> int:
         return self._text[at] if at < len(self._text) else 0  # which no token contains
@@ -200,7 +186,7 @@ class _Scan:
         return end
 
     def _close(self, at: int) -> int:
-        """Close what closes behind a value; return the offset of what else stands there."""
+        """Close the containers that end behind a value; return the offset of what follows."""
         levels = self._levels
         while True:
             level = levels[-1]
@@ -215,27 +201,8 @@ class _Scan:
             levels.pop()
             at += 1
 
-    def _to_value(self, at: int) -> int:
-        """Return where the value begins of the next element or member worth a look."""
-        level = self._levels[-1]
-        if not level.is_array:
-            return self._read_names(level, at)
-        while (end := _elements(self._text, at).end()) > at:
-            level.index += self._text.count(b",", at, end)
-            at = end
-        return at
-
-    def _read_names(self, level: _Level, at: int) -> int:
-        """Read names, and the plain values behind them that need no more than to be passed over."""
-        while (found := _member(self._text, at)) is not None:
-            level.name = at
-            value = 0 if self._cut else self._find(found[1][1:-1])
-            if value or found[2] is None:
-                start: int = found.start(2) if found[2] is not None else found.end()
-                self._note(level, value, start)
-                return start
-            level.index += 1
-            at = found.end()
+    def _read_name(self, level: _Level, at: int) -> int:
+        """Read the name of a member; return where its value begins."""
         if self._byte(at) != _QUOTE:
             raise _StoppedError(at)
         level.name = at
@@ -243,7 +210,7 @@ class _Scan:
         colon = _space(self._text, end).end()
         if self._byte(colon) != _COLON:
             raise _StoppedError(colon)
-        start = _space(self._text, colon + 1).end()
+        start: int = _space(self._text, colon + 1).end()
         name = _replace_escapes(lambda found: unescape(found[0]), self._text[at + 1 : end - 1])
         self._note(level, 0 if self._cut else self._find(name), start)
         return start
@@ -259,7 +226,7 @@ class _Scan:
             self._cut = level
 
     def _note_containers(self) -> None:
-        """Return each open container its row: what is around it first."""
+        """Add a row for each open container that has none, the outermost first."""
         depth = len(self._levels) - 1
         while depth > 1 and self._levels[depth - 1].row < 0:
             depth -= 1
@@ -267,7 +234,3 @@ class _Scan:
             level.row = len(self.containers) // 2
             token = around.index if around.is_array else ~around.name
             self.containers.extend((around.row, token))
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

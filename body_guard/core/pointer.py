@@ -15,8 +15,10 @@ _SPECIAL: Final = re.compile(r"[^ !#-.0-\[\]-}]")
 _ESCAPES: Final = {"~": "~0", "/": "~1", '"': '\\"', "\\": "\\\\"}
 
 
-def escape_token(key: str) -> str:
-    """Return one reference token of a pointer: RFC 6901 sections 3 and 5, ASCII only."""
+def escape_token(key: str | int) -> str:
+    """Return the reference token of a key or index: RFC 6901 sections 3 and 5, ASCII only."""
+    if isinstance(key, int):
+        return str(key)
     return key if key.isidentifier() and key.isascii() else _SPECIAL.sub(_escape, key)
 
 

@@ -65,8 +65,6 @@ class Globs:
         around: The state at the container of the body: there is none, and only ``**`` matches it.
     """
 
-    __slots__ = ("_ends", "_literal", "_many", "_one", "around", "start")
-
     def __init__(self, globs: Iterable[str]) -> None:
         self._one = self._many = self.start = 0
         self._literal: dict[str, int] = {}

@@ -133,8 +133,6 @@ class _Trail(NamedTuple):
 class _Containers:
     """The containers around hits: the row of the one around each, and the offset or index in it."""
 
-    __slots__ = ("_globs", "_records", "_rows", "_states", "_text", "_trails")
-
     def __init__(self, text: bytes, rows: bytes, matcher: Matcher, records: bool) -> None:
         self._text = text
         self._rows = memoryview(rows).cast("q")

@@ -105,7 +105,7 @@ class _Node:
         self.pending = enumerate(self.items)
 
     def mark(self, mark: _Mark) -> None:
-        self.marks.append((_to_token(self.key), mark))
+        self.marks.append((escape_token(self.key), mark))
         self.found += 1
 
     def adopt(self, child: _Node) -> None:
@@ -113,7 +113,7 @@ class _Node:
         self.size = min(self.size + child.size, _COUNTED)
         self.scoped |= child.scoped
         if child.found:
-            self.marks.append((_to_token(self.key), child))
+            self.marks.append((escape_token(self.key), child))
             self.found = min(self.found + child.found, _COUNTED)
         if child.depth >= self.depth:
             self.depth = child.depth + 1
@@ -186,7 +186,7 @@ class WalkResult:
         down = self._root.deepest
         while down is not None:
             key, node = down
-            tokens.append(_to_token(key))
+            tokens.append(escape_token(key))
             down = node.deepest
         return join_pointer(tokens[1:])
 
@@ -469,7 +469,7 @@ class _Walk:
 
     def _tokens(self) -> list[str]:
         """Return the path to the item that is being judged."""
-        return [_to_token(node.key) for node in self.stack[1:]]
+        return [escape_token(node.key) for node in self.stack[1:]]
 
     def _remove_unserializable(self, node: _Node, kind: type) -> None:
         self._remove(node, _Mark("unserializable", self.unserializable, kind, package(kind)))
@@ -489,10 +489,6 @@ class _Walk:
         node.edits[node.position] = value
         node.mark(mark)
         self.changed = True
-
-
-def _to_token(key: str | int) -> str:
-    return escape_token(key) if isinstance(key, str) else str(key)
 
 
 def _make_report(root: _Node, changed: bool, refusal: tuple[list[str], _Mark] | None) -> Report:

@@ -100,8 +100,8 @@ def test_a_long_name_is_escaped_and_hashed_once(
     work: list[int] = []
     short = redact_path(join_pointer([escape_token(key)]))
 
-    def escaping(key: str) -> str:
-        work.append(len(key))
+    def escaping(key: str | int) -> str:
+        work.append(len(str(key)))
         return escape_token(key)
 
     def hashing(token: str) -> str:
