@@ -22,8 +22,8 @@ from body_guard.formats.text_encoding import detect_encoding
 
 if TYPE_CHECKING:
     from body_guard.builtin_rules.schema import Provider, Schema
-    from body_guard.core.refusals import Limits
     from body_guard.core.rule import Rule
+    from body_guard.formats.limits import Limits
     from body_guard.policy import Policy
 
 __all__ = ["BodyChecks", "find_schema", "make_checks"]

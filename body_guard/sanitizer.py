@@ -9,9 +9,9 @@ from body_guard.body_checks import make_checks
 from body_guard.builtin_rules.zones import ZONES
 from body_guard.core import accelerator
 from body_guard.core.matcher import Matcher
-from body_guard.core.refusals import Limits
 from body_guard.core.report import CLEAN, Report
 from body_guard.formats.json_bytes import JSONBytes
+from body_guard.formats.limits import Limits
 from body_guard.formats.serialized import Serialized
 from body_guard.objects import Objects
 from body_guard.policy import DEFAULT, Policy, check_policy

@@ -49,19 +49,10 @@ def describe() -> str:
 
 
 def encode_walked(value: object, max_bytes: int) -> bytes:
-    """Encode a value that was walked, as `body_guard.core.encode.encode` does.
+    """Encode a value that was walked, with the errors of `body_guard.core.encode.encode`.
 
-    The compiled pass writes what the walk was needed for, too: a body with cycles, which were cut,
-    or one that unfolds to many times its size.
-
-    Args:
-        value: JSON data no deeper than `DEEPEST`.
-        max_bytes: More is left to json.
-
-    Raises:
-        RecursionError: As `encode`.
-        TypeError: As `encode`.
-        ValueError: As `encode`.
+    The compiled pass writes what it handed back before: a body with cycles, which were cut, or one
+    that unfolds to many times its size. What comes to more than ``max_bytes`` is left to json.
     """
     if _used:
         flags = _speedups.UNFOLD | _speedups.HAND_BACK_UNSERIALIZABLE

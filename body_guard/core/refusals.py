@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from body_guard.core.errors import BodyLimitError, BodyRejectedError
 from body_guard.core.redaction import format_findings, redact_path
-from body_guard.core.report import CLEAN, Finding, Report, not_judged
+from body_guard.core.report import CLEAN, Finding, Report
 
-__all__ = ["Limits", "check_allowed", "make_too_deep", "make_too_large"]
+__all__ = ["check_allowed", "make_too_deep", "make_too_large"]
 
 
 def check_allowed(report: Report) -> Report:
@@ -47,32 +45,3 @@ def make_too_large(max_bytes: int, report: Report = CLEAN) -> BodyLimitError:
         f"The body was not sent: encoded, it is larger than max_bytes, {max_bytes:,}.",
         report + Report((Finding("", "size", "reject"),)),
     )
-
-
-class Limits(NamedTuple):
-    """How large a body may be, and what becomes of a larger one.
-
-    Attributes:
-        max_bytes: Encoded, or decompressed.
-        send_larger: Whether serialized bodies over it are sent without being judged.
-    """
-
-    max_bytes: int
-    send_larger: bool
-
-    def check(self, size: int, *, only_reports: bool = False) -> Report:
-        """Return why a serialized body of a size is sent without being judged; else a clean report.
-
-        Args:
-            size: In bytes.
-            only_reports: Whether judging it could only report.
-
-        Raises:
-            BodyLimitError: It is too large, and must not be sent.
-        """
-        __tracebackhide__ = True
-        if size <= self.max_bytes:
-            return CLEAN
-        if self.send_larger or only_reports:
-            return not_judged("larger than max_bytes")
-        raise make_too_large(self.max_bytes)

@@ -14,8 +14,8 @@ from body_guard.formats.text_encoding import detect_encoding
 
 if TYPE_CHECKING:
     from body_guard.core.matcher import Matcher
-    from body_guard.core.refusals import Limits
     from body_guard.formats.content_type import Kind
+    from body_guard.formats.limits import Limits
 
 __all__ = ["JSONBytes"]
 

@@ -18,7 +18,7 @@ from body_guard.formats.json_values import members
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from body_guard.core.refusals import Limits
+    from body_guard.formats.limits import Limits
 
 __all__ = ["JSONStrings", "drop_replacements"]
 

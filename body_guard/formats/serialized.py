@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from body_guard.core.matcher import Matcher
-    from body_guard.core.refusals import Limits
     from body_guard.formats.json_bytes import JSONBytes
+    from body_guard.formats.limits import Limits
 
     Check = Callable[[bytes, Report], tuple[bytes, Report]]
 
