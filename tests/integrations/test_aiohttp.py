@@ -167,23 +167,19 @@ def test_a_guarded_httpx_client_above(server: Provider, reports: list[body_guard
     ]
 
 
-def test_a_redirect_of_a_guarded_client(reports: list[body_guard.Report]) -> None:
-    """Each hop's body is known to be judged."""
-    bodies: list[bytes] = []
+def test_a_request_that_auth_makes(server: Provider, reports: list[body_guard.Report]) -> None:
+    """The body of each request that a guarded client sends is known to be judged."""
+
+    class Auth(httpx.Auth):
+        def auth_flow(self, request: httpx.Request) -> Any:
+            yield httpx.Request("POST", f"{server.url}/token", content=b'{"grant": 1}')
+            yield request
 
     async def act(session: aiohttp.ClientSession) -> None:
-        async def hop(request: httpx.Request) -> httpx.Response:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(session, "_build_url", lambda _: bodies.append(request.content))
-                with pytest.raises(AttributeError):  # at the URL, after the door
-                    await post(session, "http://x.test", data=request.content, headers=TYPED)
-            there = {"Location": "/there"}
-            return httpx.Response(307, headers=there) if len(bodies) == 1 else httpx.Response(200)
-
-        transport = httpx.MockTransport(hop)
-        async with body_guard.GuardedAsyncClient(transport=transport) as client:
-            await client.post("http://x.test", content=DIRTY, follow_redirects=True)
+        transport = LiteLLMAiohttpTransport(client=lambda: session)
+        async with body_guard.GuardedAsyncClient(transport=transport, auth=Auth()) as client:
+            await client.post(server.url, content=DIRTY)
 
     use(act)
-    assert bodies == [LEFT, LEFT]
-    assert [report.changed for report in reports] == [True]  # httpx carries the judged stream on
+    assert [received.body for received in server.received] == [b'{"grant": 1}', LEFT]
+    assert [report.changed for report in reports] == [True, False]
