@@ -12,6 +12,7 @@ from body_guard.cli.fields import fields
 from body_guard.cli.options import Commands, format_option
 from body_guard.cli.policy import policy
 from body_guard.cli.presets import presets
+from body_guard.cli.run import run as run_command
 from body_guard.cli.scan import scan
 
 __all__ = ["group"]
@@ -53,5 +54,5 @@ def doctor(verbose: bool, form: str) -> None:
     raise SystemExit(run(verbose=verbose, form=form))
 
 
-for command in (fields, policy, presets, scan):
+for command in (fields, policy, presets, run_command, scan):
     group.add_command(command)
