@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from body_guard import Sanitizer
-from body_guard.core.pointer import escape_token, join_pointer
+from body_guard.core.pointer import escape_token, join_pointer, split_pointer
 
 SEGMENTS = {
     # RFC 6901 sections 5 and 3
@@ -80,3 +80,10 @@ def test_a_pointer_joins_segments() -> None:
     assert join_pointer([]) == ""
     assert join_pointer([""]) == "/"
     assert join_pointer(["a", "0", "b~1c"]) == "/a/0/b~1c"
+
+
+@given(st.lists(st.text(), max_size=5))
+def test_a_pointer_is_split_into_the_keys(keys: list[str]) -> None:
+    """Decoded as RFC 6901 section 4 says: ~1 first, then ~0."""
+    pointer = join_pointer(key.replace("~", "~0").replace("/", "~1") for key in keys)
+    assert split_pointer(pointer) == keys

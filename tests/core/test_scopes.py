@@ -86,6 +86,7 @@ MISTAKES = {
     "tilde": ("/a~b", "has a ~ that is neither ~0 nor ~1"),
     "tilde-two": ("/a~2", "has a ~ that is neither ~0 nor ~1"),
     "tilde-last": ("/a~", "has a ~ that is neither ~0 nor ~1"),
+    "tilde-before-an-escape": ("/a~~01", "has a ~ that is neither ~0 nor ~1"),
 }
 
 
