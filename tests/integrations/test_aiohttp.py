@@ -80,6 +80,17 @@ def test_an_encoder_of_ones_own(server: Provider, options: dict[str, Any]) -> No
     }
 
 
+def failing(value: Any, **_: Any) -> str:
+    raise TypeError("mine")
+
+
+def test_an_encoder_that_fails(reports: list[body_guard.Report]) -> None:
+    """Its error comes through, and there is nothing to report."""
+    with pytest.raises(TypeError, match="mine"):
+        use(lambda session: post(session, "http://x.test", json={}), json_serialize=failing)
+    assert reports == []
+
+
 def test_an_encoder_that_writes_nothing(server: Provider) -> None:
     """There is nothing to judge."""
     use(lambda session: post(session, server.url, json={}), json_serialize=lambda _: "")

@@ -256,6 +256,8 @@ def test_what_is_not_judged(server: Provider, reports: list[body_guard.Report]) 
 def test_parameters_that_are_no_body(server: Provider, reports: list[body_guard.Report]) -> None:
     """What is found in them is reported where there is no body to report."""
     client = make(server, "lambda")
+    client.list_functions(FunctionVersion="ALL")
+    assert reports == []
     client.list_functions(FunctionVersion="ALL", _sentry_x=Span())
     assert server.received[-1].body == b""
     assert [[found.path for found in report.findings] for report in reports] == [["/_sentry_x"]]

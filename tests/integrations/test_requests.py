@@ -135,6 +135,20 @@ def test_another_json_module(server: Provider, monkeypatch: pytest.MonkeyPatch) 
     assert server.received[-1].body == b'{"b": 1}'
 
 
+def failing(value: Any, **_: Any) -> str:
+    raise TypeError("mine")
+
+
+def test_an_encoder_that_fails(monkeypatch: pytest.MonkeyPatch, installed: Any) -> None:
+    """Its error comes through, and there is nothing to report."""
+    monkeypatch.setattr(
+        sys.modules["requests.models"], "complexjson", SimpleNamespace(dumps=failing)
+    )
+    with pytest.raises(TypeError, match="mine"):
+        requests.post("http://x.test", json={"a": 1})
+    assert installed == []
+
+
 def test_an_address_that_is_none() -> None:
     """The library's own error comes through."""
     with pytest.raises(requests.exceptions.RequestException):
