@@ -21,9 +21,12 @@ _ORDERED_ITEMS: Final = OrderedDict.__dict__["items"]
 _LIST_ITER: Final = list.__dict__["__iter__"]
 _TUPLE_ITER: Final = tuple.__dict__["__iter__"]
 
-#: By id, because comparing with them could run a method of a foreign class.
+#: By id, because comparing with them could run a method of a foreign class. None has a hash of its
+#: own since CPython 3.12.
 _PLAIN_METHODS: Final = frozenset(
-    id(kind.__dict__[name]) for kind in (str, int, float, object) for name in ("__hash__", "__eq__")
+    id(class_attribute(kind, name))
+    for kind in (str, int, float, type(None), object)
+    for name in ("__hash__", "__eq__")
 )
 
 
