@@ -139,6 +139,13 @@ def test_which_passes_judge_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(without + code) == "pure (built without a C compiler)"
 
 
+def test_the_gil_stays_off_where_it_is() -> None:
+    """A free-threaded Python does without the compiled module, which would switch the GIL on."""
+    off = "import sys; sys._is_gil_enabled = lambda: False; import body_guard; "
+    assert run(off + "print(body_guard.coverage().passes)") == "pure (Python runs without the GIL)"
+    assert run(off + "print('body_guard.core._speedups' in sys.modules)") == "False"
+
+
 @pytest.mark.parametrize(
     ("client", "options"),
     [("Client", "_SyncOptions"), ("AsyncClient", "_AsyncOptions")],

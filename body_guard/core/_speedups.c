@@ -5,8 +5,8 @@
  * finalizers), no object loses its last reference, and what is found stays in C memory until the
  * end. So what was judged is what was written, and borrowed references stay good.
  *
- * Py_mod_gil is left undeclared on purpose: a free-threaded build then switches the GIL on when
- * it imports this module.
+ * Py_mod_gil is left undeclared: where the GIL is off, to import this would switch it on, so
+ * accelerator.py does without it there.
  */
 
 #include "_speedups.h"

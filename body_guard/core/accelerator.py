@@ -5,6 +5,7 @@ The choice is made here and nowhere else. Both give the same answers.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from body_guard.core import plain_scan
@@ -15,17 +16,21 @@ if TYPE_CHECKING:
 
 __all__ = ["CompiledEncoder", "describe", "encode_walked", "is_compiled", "scan", "use_plain"]
 
-_speedups: Any
-try:
-    # Both now: a signal handler that sends would find a module half imported later.
-    from body_guard.core import _speedups
-    from body_guard.core.encode_notes import CompiledEncoder
-except ImportError:
-    _speedups = None
+_speedups: Any = None
+_why_plain = "built without a C compiler"
+if getattr(sys, "_is_gil_enabled", lambda: True)():
+    try:
+        # Both now: a signal handler that sends would find a module half imported later.
+        from body_guard.core import _speedups
+        from body_guard.core.encode_notes import CompiledEncoder
+    except ImportError:
+        pass
+else:
+    # To import it would switch the GIL on for the whole process.
+    _why_plain = "Python runs without the GIL"
 
 #: One that was built from older sources is not used.
-_used = hasattr(_speedups, "scan")
-_why_plain = "built without a C compiler"
+_used = hasattr(_speedups, "UNFOLD")
 
 
 def is_compiled() -> bool:
