@@ -39,6 +39,7 @@ CORE_AND_DOORS = (
     "tests/core",
     "tests/builtin_rules",
     "tests/formats",
+    "tests/fuzz",
     "tests/test_sanitizer.py",
     "tests/test_policy.py",
     "tests/test_scoped.py",
@@ -287,16 +288,28 @@ def docs(gate: Gate) -> None:
     gate.notes.append(f"{len(pages)} pages")
 
 
+#: Run with the implementation that has to judge, ``compiled`` or ``pure``.
 ALONE = """
-import importlib.metadata, body_guard
+import importlib.metadata, sys, body_guard
 assert importlib.metadata.version("body-guard") == body_guard.__version__
+assert body_guard.coverage().passes.startswith(sys.argv[1]), body_guard.coverage().passes
+assert body_guard.sanitize_bytes(b'{"a":1,"_sentry_x":{}}')[0] == b'{"a":1}'
 client = body_guard.GuardedClient()
 assert client.build_request("POST", "http://x", json={"_sentry_x": 1}).content == b"{}"
 """
 
 
+def use_alone(gate: Gate, path: Path, passes: str) -> Path:
+    """Install a wheel without any extra, see that it works, and return its environment."""
+    alone = gate.work / f"alone-{passes}"
+    run(gate, "python3", "-m", "venv", alone)
+    run(gate, alone / "bin/pip", "install", "--quiet", "-c", "tests/constraints.txt", path)
+    run(gate, alone / "bin/python", "-c", ALONE, passes, cwd=gate.work)
+    return alone
+
+
 def wheel(gate: Gate) -> None:
-    """Build sdist and wheels, look for every file in one, and use it without any extra."""
+    """Build sdist and wheels, look for every file in one, and use both without any extra."""
     built, pure = gate.work / "dist", gate.work / "pure"
     build = (gate.tool("python"), "-m", "build", "--outdir")
     run(gate, *build, built, ".")
@@ -311,15 +324,16 @@ def wheel(gate: Gate) -> None:
     wanted = {str(each.relative_to(gate.clone)) for each in files if each.suffix not in NOT_SHIPPED}
     if missing := wanted - within:
         raise StepFailed(f"not in the wheel: {', '.join(sorted(missing))}")
-    if shutil.which("gcc") and not any(each.endswith(".so") for each in within):
-        raise StepFailed("the wheel has no compiled module")
-    alone = gate.work / "alone"
-    run(gate, "python3", "-m", "venv", alone)
-    run(gate, alone / "bin/pip", "install", "--quiet", "-c", "tests/constraints.txt", path)
-    run(gate, alone / "bin/python", "-c", ALONE, cwd=gate.work)
+    alone = use_alone(gate, plain, "pure")
     code, said = attempt(gate, alone / "bin/body-guard", "demo", cwd=gate.work)
     if code == 0 or "pip install" not in said:
         raise StepFailed("body-guard without its extra did not say what to install")
+    if not shutil.which("gcc"):
+        gate.notes.append("no compiled wheel: gcc is not here")
+        return
+    if not any(each.endswith(".so") for each in within):
+        raise StepFailed("the wheel has no compiled module")
+    use_alone(gate, path, "compiled")
 
 
 def readme_command(gate: Gate, word: str) -> tuple[int, str]:

@@ -211,6 +211,16 @@ def test_apt_brings_what_a_machine_lacks(
     assert installed is None or commands[-1].endswith(f"--no-install-recommends {installed}")
 
 
+def test_a_wheel_says_what_judges(module: Any) -> None:
+    """What is run with a wheel alone fails where the other implementation is at work."""
+    import body_guard
+
+    passes, _, _ = body_guard.coverage().passes.partition(" ")
+    for wanted in ("compiled", "pure"):
+        done = subprocess.run([sys.executable, "-c", module.ALONE, wanted], check=False)
+        assert (done.returncode == 0) is (wanted == passes)
+
+
 def test_the_command_lists_the_steps(module: Any) -> None:
     """As a person calls it, a line each."""
     command = ["bash", str(PATH.with_name("run")), "--list"]

@@ -126,15 +126,14 @@ def test_a_clean_object_is_encoded_once(
     client_door: Door, wire: Wire, monkeypatch: pytest.MonkeyPatch, policy: Policy
 ) -> None:
     """The look at it has written its bytes: the library need not, and they are not scanned."""
-    if not accelerator.is_compiled():
-        pytest.skip("the compiled pass was not built")
 
     def refuse(*args: Any, **options: Any) -> Any:
         raise AssertionError("encoded or scanned again")
 
-    content = importlib.import_module(f"{client_door.library.__name__}._content")
-    monkeypatch.setattr(content, "json_dumps", refuse)
-    monkeypatch.setattr(Serialized, "sanitize", refuse)
+    if accelerator.is_compiled():  # without the compiled pass only the report is the same
+        content = importlib.import_module(f"{client_door.library.__name__}._content")
+        monkeypatch.setattr(content, "json_dumps", refuse)
+        monkeypatch.setattr(Serialized, "sanitize", refuse)
     exchange(client_door, wire, lambda c: c.post(URL, json={"ä": [1, None]}), policy)
     assert wire.body == '{"ä":[1,null]}'.encode()
     report = wire.requests[0].extensions["body_guard"]
