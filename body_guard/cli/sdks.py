@@ -32,10 +32,12 @@ _GUARDED: Final = {
 def families(sdk: SDK) -> tuple[str, ...]:
     """Return the HTTP libraries whose clients the installed SDK takes, its own first."""
     needed = [
-        re.split(r"[^\w-]", line)[0] for line in requires(sdk.name) or () if "extra" not in line
+        re.split(r"[^\w-]", line)[0]
+        for line in requires(sdk.distribution) or ()
+        if "extra" not in line
     ]
     own = [name for name in _GUARDED if name in needed]
-    knows_both = "httpx2" in [*own, *(metadata(sdk.name).get_all("Provides-Extra") or ())]
+    knows_both = "httpx2" in [*own, *(metadata(sdk.distribution).get_all("Provides-Extra") or ())]
     if sdk.takes_both and knows_both:
         own += [name for name in _GUARDED if name not in own]
     return tuple(own)
@@ -49,8 +51,8 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
         except PackageNotFoundError:
             continue
         yield (
-            f"{sdk.name} {version(sdk.name)}",
+            f"{sdk.distribution} {version(sdk.distribution)}",
             sdk.arguments[0],
             "\n".join([_GUARDED[name] for name in taken]),
-            "objects" if sdk.is_stainless else "keys",
+            "keys" if sdk.encoder is None else "objects",
         )

@@ -15,7 +15,10 @@ from body_guard.integrations import (
     botocore,
     fern,
     google_genai,
+    mcp,
+    qdrant,
     requests,
+    speakeasy,
     stainless,
     urllib3,
 )
@@ -36,7 +39,10 @@ ALWAYS: Final[tuple[Row, ...]] = (
     http_row("httpx2"),
     stainless.ROW,
     fern.ROW,
+    speakeasy.ROW,
     google_genai.ROW,
+    qdrant.ROW,
+    mcp.ROW,
 )
 
 BESIDE: Final[dict[str, Row]] = {

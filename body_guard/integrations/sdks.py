@@ -1,4 +1,7 @@
-"""guard and unguard: an existing client of HTTP or of an SDK. A row per SDK; none is imported."""
+"""guard and unguard: an existing client of HTTP or of an SDK, told by its shape.
+
+No SDK is imported.
+"""
 
 from __future__ import annotations
 
@@ -48,13 +51,13 @@ if TYPE_CHECKING:
         def is_closed(self) -> bool: ...
 
     class _SpeakeasyClient(Protocol):
-        """A client of mistralai."""
+        """A client of an SDK that Speakeasy made."""
 
         @property
         def sdk_configuration(self) -> Any: ...
 
     class _FernClient(Protocol):
-        """A client of cohere."""
+        """A client of an SDK that Fern made."""
 
         @property
         def _client_wrapper(self) -> Any: ...
@@ -73,75 +76,110 @@ class SDK:
     """How to guard the clients of an SDK.
 
     Attributes:
-        name: Of its package, and of its distribution.
-        bases: A class of the package by one of these names is among the bases of every client.
+        name: Of its package.
+        distribution: That has it.
         clients: Where a client keeps its HTTP clients.
         arguments: The constructor's names for them.
-        is_stainless: Whether Stainless made it, so that a body can be judged as an object, in the
-            SDK's options. Of others, the HTTP client sees what they encoded.
+        encoder: Where a client keeps what makes its bodies, so that a body can be judged as an
+            object: ``""`` for the client itself. Where it is None, the HTTP client sees what the
+            SDK encoded.
         takes_both: Whether it takes clients of httpx and of httpx2.
     """
 
     name: str
-    bases: tuple[str, ...] = ("BaseClient",)
+    distribution: str
     clients: tuple[str, ...] = ("_client",)
     arguments: tuple[str, ...] = ("http_client",)
-    is_stainless: bool = True
+    encoder: str | None = ""
     takes_both: bool = False
 
+    @property
+    def is_stainless(self) -> bool:
+        """Whether Stainless made it."""
+        return self.encoder == ""
 
+
+def _fern(name: str, distribution: str) -> SDK:
+    client = "_client_wrapper.httpx_client"
+    return SDK(name, distribution, (f"{client}.httpx_client",), ("httpx_client",), client)
+
+
+def _speakeasy(name: str, distribution: str) -> SDK:
+    # pydantic checks types and encodes the body in one step.
+    clients = "sdk_configuration.client", "sdk_configuration.async_client"
+    return SDK(name, distribution, clients, ("client", "async_client"), None)
+
+
+#: By package, those that are known by name; others are told by their shape.
 SDKS: Final = {
     sdk.name: sdk
     for sdk in (
-        SDK("openai", takes_both=True),
-        SDK("anthropic"),
-        SDK("groq"),
-        SDK("together"),
-        # Made by Speakeasy: pydantic checks types and encodes the body in one step.
-        SDK(
-            "mistralai",
-            bases=("BaseSDK",),
-            clients=("sdk_configuration.client", "sdk_configuration.async_client"),
-            arguments=("client", "async_client"),
-            is_stainless=False,
-        ),
-        # Made by Fern: a live object becomes a dict of its attributes before httpx gets json=.
-        SDK(
-            "cohere",
-            bases=("BaseCohere", "AsyncBaseCohere"),
-            clients=("_client_wrapper.httpx_client.httpx_client",),
-            arguments=("httpx_client",),
-            is_stainless=False,
-        ),
+        SDK("openai", "openai", takes_both=True),
+        SDK("anthropic", "anthropic"),
+        SDK("groq", "groq"),
+        SDK("together", "together"),
+        SDK("cerebras.cloud.sdk", "cerebras-cloud-sdk"),
+        SDK("writerai", "writer-sdk"),
+        SDK("perplexity", "perplexityai"),
+        SDK("fireworks", "fireworks-ai"),
+        _speakeasy("mistralai", "mistralai"),
+        _fern("cohere", "cohere"),
+        _fern("elevenlabs", "elevenlabs"),
+        _fern("deepgram", "deepgram-sdk"),
     )
 }
 
 
 def sdk_of(kind: type) -> SDK | None:
     """Return the SDK that a class of clients is of, a subclass of a user's included."""
-    base = _sdk_base(kind)
-    return None if base is None else SDKS[_package(base)]
-
-
-def _sdk_base(kind: type) -> type | None:
-    """Return the base class of all clients of an SDK; None where this is no such client."""
     for base in kind.__mro__:
-        sdk = SDKS.get(_package(base))
-        if sdk is not None and base.__name__ in sdk.bases:
-            return base
+        sdk = _sdk_of_base(base)
+        if sdk is not None:
+            return sdk
     return None
 
 
-def _package(kind: type) -> str:
-    return kind.__module__.partition(".")[0]
+def _sdk_of_base(base: type) -> SDK | None:
+    """Return the SDK whose clients all have this base, or that this is a client of."""
+    module = base.__module__
+    package = module.partition(".")[0]
+    if _is_stainless_base(base):
+        name = module.removesuffix("._base_client")
+        return SDKS.get(name) or SDK(name, name)
+    if base.__name__ == "BaseSDK" and module.endswith(".basesdk"):
+        return SDKS.get(package) or _speakeasy(package, package)
+    if _is_ferns(base, package):
+        return SDKS.get(package) or _fern(package, package)
+    return None
+
+
+def _is_stainless_base(base: type) -> bool:
+    return base.__name__ == "BaseClient" and base.__module__.endswith("._base_client")
+
+
+def _is_ferns(base: type, package: str) -> bool:
+    """Check whether a class is a client of an SDK that Fern made, by what it is made of."""
+    core = f"{package}.core."
+    code = sys.modules.get(f"{core}http_client")
+    if code is None or base.__module__.startswith(core):
+        return False
+    # Imported here, as the other below.
+    from body_guard.integrations.fern import is_fern_made
+
+    make = vars(base).get("__init__")
+    return is_fern_made(code) and "httpx_client" in getattr(make, "__annotations__", ())
 
 
 def http_clients(client: Any, sdk: SDK) -> Iterator[Any]:
     """Yield the HTTP clients beneath a client of an SDK."""
     for path in sdk.clients:
-        beneath = reduce(getattr, path.split("."), client)
+        beneath = _reach(client, path)
         if beneath is not None:  # as it is once mistralai has closed it
             yield beneath
+
+
+def _reach(client: Any, path: str) -> Any:
+    return reduce(getattr, filter(None, path.split(".")), client)
 
 
 def guard(client: _Guardable, policy: Policy | None = None) -> _Guardable:
@@ -151,8 +189,9 @@ def guard(client: _Guardable, policy: Policy | None = None) -> _Guardable:
     the same name. Guarding again with the same policy does nothing, with another replaces it.
 
     Args:
-        client: A `Client` or `AsyncClient` of httpx or httpx2, or a client of openai, anthropic,
-            groq, together, mistralai or cohere; or of a subclass. An SDK's copies of its client
+        client: A `Client` or `AsyncClient` of httpx or httpx2, or a client of an SDK that Stainless
+            (openai, anthropic, groq, together, cerebras, ...), Fern (cohere, elevenlabs, deepgram,
+            ...) or Speakeasy (mistralai) made; or of a subclass. An SDK's copies of its client
             (``with_options()``) are guarded too, and so are the HTTP clients beneath, unless they
             were guarded before, by a policy of their own.
         policy: What must not leave; the default policy when None.
@@ -174,14 +213,18 @@ def guard(client: _Guardable, policy: Policy | None = None) -> _Guardable:
     if sdk is not None:
         for http in http_clients(client, sdk):
             hold(http, client, policy)
-        if sdk.is_stainless:
-            become(client, guarded_class(original, policy, _parts))
+        if sdk.encoder is not None:
+            encoder = _reach(client, sdk.encoder)
+            kind = original_of(type(encoder)) or type(encoder)
+            parts = _stainless_parts if sdk.is_stainless else _fern_parts
+            become(encoder, guarded_class(kind, policy, parts))
     elif is_http_client(original):
         guard_http(client, policy)
     else:
         raise TypeError(
             "guard() takes a client of httpx or httpx2 (Client, AsyncClient) or of "
-            f"{', '.join(SDKS)}, not a {_name(original)}; write guard(httpx.Client())."
+            f"{', '.join(SDKS)} or another SDK of that make, not a {_name(original)}; "
+            "write guard(httpx.Client())."
         )
     return client
 
@@ -206,20 +249,23 @@ def unguard(client: _Client) -> _Client:
         return client
     for http in http_clients(client, sdk):
         release(http, client)
-    if original is not None:
-        become(client, original)
+    if sdk.encoder is not None:
+        encoder = _reach(client, sdk.encoder)
+        original = original_of(type(encoder))
+        if original is not None:
+            become(encoder, original)
     return client
 
 
-def _parts(original: Any, policy: Policy) -> tuple[type, dict[str, Any]]:
-    """Return the base and the attributes of a guarded class of a Stainless-made SDK's clients."""
-    # Imported here: with uuid and decimal it would be an eighth of the time of `import body_guard`.
-    from body_guard.integrations.stainless import methods
+def _fern_parts(original: Any, policy: Policy) -> tuple[type, dict[str, Any]]:
+    """Return the base and the attributes of a guarded class of a Fern-made SDK's encoders."""
+    from body_guard.integrations.fern import methods
 
-    sdk: Any = sdk_of(original)
-    base: Any = _sdk_base(original)
-    library: Any = sys.modules.get("httpx") or sys.modules["httpx2"]  # others are seen by request
+    library: Any = sys.modules["httpx"]  # which all of them stand on
+    return _unannounced(original), methods(original, Guard(library, policy))
 
+
+def _unannounced(base: Any) -> type:
     # An object takes another class only where the first bases of the two begin at the same one.
     class Unannounced(base):  # type: ignore[misc]
         """Keeps a guarded class from an ``__init_subclass__`` of the SDK's or the user's."""
@@ -227,6 +273,18 @@ def _parts(original: Any, policy: Policy) -> tuple[type, dict[str, Any]]:
         def __init_subclass__(cls, **options: Any) -> None:
             if ORIGINAL not in vars(cls):
                 super().__init_subclass__(**options)
+
+    return Unannounced
+
+
+def _stainless_parts(original: Any, policy: Policy) -> tuple[type, dict[str, Any]]:
+    """Return the base and the attributes of a guarded class of a Stainless-made SDK's clients."""
+    # Imported here: with uuid and decimal it would be an eighth of the time of `import body_guard`.
+    from body_guard.integrations.stainless import methods
+
+    sdk: Any = sdk_of(original)
+    base = next(filter(_is_stainless_base, original.__mro__))
+    library: Any = sys.modules.get("httpx") or sys.modules["httpx2"]  # others are seen by request
 
     @wraps(original.__init__)  # with its signature: openai asks a class for it before it copies
     def __init__(self: Any, *args: Any, **options: Any) -> None:  # noqa: N807
@@ -238,7 +296,7 @@ def _parts(original: Any, policy: Policy) -> tuple[type, dict[str, Any]]:
                 hold(http, self, policy)
 
     attributes = {"__init__": __init__, **methods(original, Guard(library, policy), sdk.name)}
-    return Unannounced, attributes
+    return _unannounced(base), attributes
 
 
 def _name(kind: type) -> str:

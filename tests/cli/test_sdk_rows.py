@@ -56,7 +56,7 @@ def test_what_a_release_takes(
 
 def test_the_doctor_shows_those_that_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A row for each, with what to pass to it; none for what is not there."""
-    versions = {"openai": "2.54.0", "cohere": "7.3.1"}
+    versions = {"openai": "2.54.0", "mistralai": "3.7.0", "deepgram-sdk": "7.17.0"}
 
     def installed(name: str) -> str:
         if name not in versions:
@@ -64,7 +64,7 @@ def test_the_doctor_shows_those_that_are_installed(monkeypatch: pytest.MonkeyPat
         return versions[name]
 
     def families(sdk: Any) -> tuple[str, ...]:
-        installed(sdk.name)
+        installed(sdk.distribution)
         return ("httpx", "httpx2") if sdk.takes_both else ("httpx",)
 
     monkeypatch.setattr(sdks, "version", installed)
@@ -76,7 +76,8 @@ def test_the_doctor_shows_those_that_are_installed(monkeypatch: pytest.MonkeyPat
             "GuardedClient()\nhttpx2.GuardedClient()",
             "objects",
         ),
-        ("cohere 7.3.1", "httpx_client", "GuardedClient()", "keys"),
+        ("mistralai 3.7.0", "client", "GuardedClient()", "keys"),
+        ("deepgram-sdk 7.17.0", "httpx_client", "GuardedClient()", "objects"),
     ]
     shown = CliRunner().invoke(group, ["doctor"], env={"COLUMNS": "80"}).stdout
     lines = [line.split() for line in shown.splitlines()]

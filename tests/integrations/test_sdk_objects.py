@@ -445,6 +445,41 @@ class AsyncHttpClient(Base):
 """
 
 
+SPEAKEASY = """
+import json
+from made_speakeasy.utils import requestbodies
+
+class BaseSDK:
+    def __init__(self, url):
+        self.url = url
+
+    def _get_url(self, base_url, url_variables):
+        return base_url or self.url
+
+    def _build_request_with_client(self, client, method, path, base_url, url_variables, request):
+        body = requestbodies.marshal_json(request, type(request))
+        return client.build_request(method, self._get_url(base_url, None) + path, content=body)
+"""
+MARSHAL = """
+def marshal_json(val, typ):
+    return val.model_dump_json(by_alias=True, exclude_unset=True)
+"""
+
+FERN_CLIENT = """
+from made_fern.core.http_client import HttpClient
+
+class Wrapper:
+    def __init__(self, httpx_client):
+        self.httpx_client = HttpClient(httpx_client)
+
+class Client:
+    def __init__(self, *, httpx_client: object):
+        self._client_wrapper = Wrapper(httpx_client)
+
+    def chat(self, body):
+        return self._client_wrapper.httpx_client.request("/x", method="POST", json=body)
+"""
+
 #: By shape: the files of the package, and the names that are hooked.
 SHAPES: dict[str, tuple[dict[str, str], list[str]]] = {
     "new": (
@@ -466,7 +501,15 @@ SHAPES: dict[str, tuple[dict[str, str], list[str]]] = {
     ),
     "wrong": ({"_base_client.py": "class BaseClient: pass\n"}, []),
     "empty": ({"_base_client.py": "FinalRequestOptions = object"}, []),
-    "fern": ({"core/__init__.py": "", "core/http_client.py": FERN}, []),
+    "fern": (
+        {"core/__init__.py": "", "core/http_client.py": FERN, "client.py": FERN_CLIENT},
+        [],
+    ),
+    "speakeasy": (
+        {"basesdk.py": SPEAKEASY, "utils/__init__.py": "", "utils/requestbodies.py": MARSHAL},
+        [],
+    ),
+    "wrong_speakeasy": ({"basesdk.py": "class BaseSDK: pass"}, []),
     "wrong_fern": (
         {
             "core/__init__.py": "",
@@ -726,13 +769,89 @@ def test_a_client_of_a_fern_made_sdk_with_its_own_guard(fern: Any, kind: str) ->
     assert answer.content == b'{"strict":1}'
 
 
-def test_what_has_the_names_of_a_fern_made_sdk_only(package: Any) -> None:
+def test_guard_on_a_client_of_a_fern_made_sdk(fern: Any) -> None:
+    """It is judged by its own policy alone, while it is guarded."""
+    kind = import_module("made_fern.client").Client
+    client = kind(httpx_client=httpx.Client(transport=httpx.MockTransport(echo)))
+    body = {"live": SimpleNamespace(x=1), "strict": 1, "_sentry_x": 1}
+    body_guard.install()
+    with body_guard.collect() as reports:
+        assert body_guard.guard(client, Policy()) is client
+        body_guard.guard(client, STRICT)
+        assert client.chat(body).json() == {"_sentry_x": 1}
+    assert paths(reports) == [["/live", "/strict"]]
+    body_guard.uninstall()
+    assert client.chat(body).json() == {"_sentry_x": 1}
+    assert type(client) is kind
+    body_guard.unguard(client)
+    body_guard.unguard(client)
+    assert type(client._client_wrapper.httpx_client) is fern.HttpClient
+    assert client.chat(body).json() == {**body, "live": {"x": 1}}
+    with pytest.raises(TypeError, match=r"not the class made_fern\.client\.Client"):
+        body_guard.guard(kind)
+    with pytest.raises(TypeError, match="or another SDK of that make"):
+        body_guard.guard(fern.HttpClient(None))
+
+
+def test_what_somebody_kept_passes_through(
+    fern: Any, speakeasy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that was taken while installed does nothing after."""
+    google = made_up(monkeypatch, "google.genai._api_client", GOOGLE)
+    qdrant = made_up(monkeypatch, "qdrant_client.http.api.points_api", TO_JSON)
+    session = made_up(monkeypatch, "mcp.client.session", SESSION).ClientSession
+    body_guard.install()
+    kept: list[Any] = [
+        vars(getattr(fern, k.partition(".")[0]))[k.partition(".")[2]] for k in FERN_METHODS
+    ]
+    once, async_once = google.BaseApiClient._request_once, google.BaseApiClient._async_request_once
+    build, to_json = speakeasy.BaseSDK._build_request_with_client, qdrant.to_json
+    send_request = session.send_request
+    body_guard.uninstall()
+    for kind, method in zip(FERN_METHODS, kept, strict=True):
+        http = fern_client(fern, kind)
+        bound = SimpleNamespace(**{kind.partition(".")[2]: method.__get__(http)})
+        answer = fern_call(fern, kind, client=bound, json={"live": SimpleNamespace(x=1)})
+        assert answer.json() == {"live": {"x": 1}}
+    for is_async, method in ((False, once), (True, async_once)):
+        http = (httpx.AsyncClient if is_async else httpx.Client)(
+            transport=httpx.MockTransport(echo)
+        )
+        request = SimpleNamespace(url="https://provider.test/", data={"_sentry_x": 1})
+        sent = method(google.BaseApiClient(http), request)
+        answer = asyncio.run(sent) if is_async else sent
+        assert answer.content == b'{"_sentry_x": 1}'
+    model = Inner(meta={"live": object()})
+    for call in (
+        lambda: build(speakeasy.BaseSDK("https://x.test"), None, "POST", "/", None, None, model),
+        lambda: to_json(model),
+        lambda: asyncio.run(send_request(session(), model)),
+    ):
+        with pytest.raises(ValueError, match="serialize"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("shape", "module", "maker"),
+    [("wrong_fern", "core.http_client", "Fern"), ("wrong_speakeasy", "basesdk", "Speakeasy")],
+)
+def test_what_only_has_the_names(package: Any, shape: str, module: str, maker: str) -> None:
     """An application's own ``core.http_client`` is left alone, and listed."""
     body_guard.install()
-    module = import_module(f"{package('wrong_fern')}.core.http_client")
-    assert [d for d in body_guard.coverage().doors if d.name.startswith("made_wrong_fern")] == [
-        Door(module.__name__, False, "of another shape than SDKs made by Fern", absent=True)
+    name = import_module(f"{package(shape)}.{module}").__name__
+    assert [d for d in body_guard.coverage().doors if d.name.startswith(f"made_{shape}")] == [
+        Door(name, False, f"of another shape than SDKs made by {maker}", absent=True)
     ]
+
+
+def made_up(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> Any:
+    """Return a module of a name; a real one, if there is one, stays as it is."""
+    spec = importlib.util.spec_from_loader(name, None)
+    assert spec
+    module: Any = importlib.util.module_from_spec(spec)
+    exec(text, vars(module))
+    monkeypatch.setitem(sys.modules, name, module)
+    return module
 
 
 # google-genai's client, made up.
@@ -759,17 +878,9 @@ class BaseApiClient:
 
 
 @pytest.fixture
-def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Return a made-up module of google-genai's; a real one, if there is one, stays as it is."""
-    for name in [each for each in sys.modules if each.startswith("google.genai")]:
-        monkeypatch.delitem(sys.modules, name)
-    spec = importlib.util.spec_from_loader("google.genai._api_client", None)
-    assert spec
-    module: Any = importlib.util.module_from_spec(spec)
-    exec(GOOGLE, vars(module))
-    monkeypatch.setitem(sys.modules, "google.genai._api_client", module)
-    yield module
-    body_guard.uninstall()
+def google(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a made-up module of google-genai's."""
+    return made_up(monkeypatch, "google.genai._api_client", GOOGLE)
 
 
 def google_call(module: Any, is_async: bool, data: Any, client: Any = None) -> bytes:
@@ -808,3 +919,139 @@ def test_an_audit_of_google_genai(google: Any, is_async: bool) -> None:
         google_call(google, is_async, {"live": object()})
     assert paths(reports) == [["/live"]]
     assert reports[0].host == "provider.test"
+
+
+# SDKs whose bodies are pydantic models, made up.
+
+TO_JSON = """
+def to_json(model, *args, **options):
+    return model.model_dump_json(*args, **options)
+"""
+SESSION = """
+class ClientSession:
+    async def send_request(self, request, result_type=None):
+        return request.model_dump_json(by_alias=True, exclude_unset=True)
+"""
+
+
+class Inner(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    name: str = "n"
+    meta: dict[Any, Any] | None = None
+
+
+class Body(pydantic.BaseModel):
+    inner: Inner | None = pydantic.Field(default=None, serialization_alias="in")
+    many: list[Inner] = []
+    at: datetime.datetime | None = None
+    free: Any = None
+    pair: tuple[Any, ...] = ()
+
+
+def body_of(live: object) -> Body:
+    return Body(
+        inner=Inner(meta={"a": 1, "live": live, 2: [live, {1.5}]}, more={"live": live}),
+        many=[Inner(name="x"), Inner(meta={"live": live})],
+        at=datetime.datetime(2026, 11, 22),
+        free=live,
+    )
+
+
+LEFT = {
+    "in": {"meta": {"a": 1, "2": [None, [1.5]]}, "more": {}},
+    "many": [{"name": "x"}, {"meta": {}}],
+    "at": "2026-11-22T00:00:00",
+    "free": None,
+}
+FOUND = ["/free", "/in/meta/2/0", "/in/meta/live", "/in/more/live", "/many/1/meta/live"]
+
+
+@pytest.fixture
+def speakeasy(package: Any) -> Any:
+    return import_module(f"{package('speakeasy')}.basesdk")
+
+
+def test_a_speakeasy_made_sdk(speakeasy: Any) -> None:
+    """A model loses what is live in it, in the report of its request, and is not changed itself."""
+    sdk = speakeasy.BaseSDK("https://provider.test")
+    policy = Policy(hosts={"provider.test": STRICT})
+
+    def build(body: Body, http: httpx.Client | None = None) -> bytes:
+        request = sdk._build_request_with_client(
+            http or httpx.Client(), "POST", "/x", None, None, body
+        )
+        content: bytes = request.content
+        return content
+
+    clean = Body(inner=Inner(meta={"a": 1.10}), pair=(1, Inner()))
+    before = build(clean)
+    body_guard.install(policy)
+    with body_guard.collect() as reports:
+        assert build(clean) == before
+        body = body_of(object())
+        body.many[0].meta = {"strict": 1, "_sentry_x": 1}
+        assert json.loads(build(body)) == {
+            **LEFT,
+            "many": [{"name": "x", "meta": {"_sentry_x": 1}}, {"meta": {}}],
+        }
+        assert "live" in (body.many[1].meta or {})
+    assert paths(reports) == [[], sorted([*FOUND, "/many/0/meta/strict"])]
+    with body_guard.collect() as reports, body_guard.GuardedClient(policy=STRICT) as http:
+        assert build(Body(free={"_sentry_x": 1, "strict": 1}), http) == b'{"free":{"_sentry_x":1}}'
+    assert paths(reports) == [["/free/strict"]]
+    body_guard.install(Policy(mode="audit"))
+    with body_guard.collect() as reports, pytest.raises(ValueError, match="serialize"):
+        build(body_of(object()))
+    assert paths(reports) == [FOUND]
+    body_guard.uninstall()
+    with pytest.raises(ValueError, match="serialize"):
+        build(body_of(object()))
+
+
+def test_an_encoder_of_a_speakeasy_made_sdk_alone(speakeasy: Any) -> None:
+    """Where no request is being built it encodes as ever."""
+    module = import_module("made_speakeasy.utils.requestbodies")
+    body_guard.install()
+    assert module.marshal_json(Inner(name="a"), Inner) == '{"name":"a"}'
+
+
+def test_qdrant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pydantic cannot encode is judged, and nothing else; keys are left to httpx."""
+    module = made_up(monkeypatch, "qdrant_client.http.api.points_api", TO_JSON)
+    options = {"by_alias": True, "exclude_unset": True}
+    body_guard.install()
+    with body_guard.collect() as reports:
+        assert module.to_json(Inner(meta={"_sentry_x": 1}), **options) == '{"meta":{"_sentry_x":1}}'
+        assert json.loads(module.to_json(body_of(object()), **options)) == LEFT
+    assert paths(reports) == [FOUND]
+    assert module.to_json(Inner(meta={"k\ud800": 1}), **options) == '{"meta":{"k\ufffd":1}}'
+
+    class Failing(Inner):
+        def model_dump_json(self, **_: Any) -> str:
+            raise ValueError("not a matter of what it holds")
+
+    with pytest.raises(ValueError, match="matter"):
+        module.to_json(Failing())
+    body_guard.install(Policy(mode="audit"))
+    with body_guard.collect() as reports, pytest.raises(ValueError, match="serialize"):
+        module.to_json(body_of(object()), **options)
+    assert paths(reports) == [FOUND]
+    body_guard.uninstall()
+    with pytest.raises(ValueError, match="serialize"):
+        module.to_json(body_of(object()))
+
+
+def test_mcp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request of a session is judged before it is dumped; keys are left to httpx."""
+    session = made_up(monkeypatch, "mcp.client.session", SESSION).ClientSession()
+    body_guard.install()
+    with body_guard.collect() as reports:
+        sent = asyncio.run(session.send_request(body_of(object())))
+        assert json.loads(sent) == LEFT
+        clean = asyncio.run(session.send_request(Inner(meta={"_sentry_x": 1})))
+        assert clean == '{"meta":{"_sentry_x":1}}'
+    assert paths(reports) == [FOUND]
+    body_guard.uninstall()
+    with pytest.raises(ValueError, match="serialize"):
+        asyncio.run(session.send_request(body_of(object())))

@@ -28,7 +28,7 @@ def of(module: str, name: str, base: type = object) -> type:
             of("mistralai.gcp.client.sdk", "X", of("mistralai.gcp.client.basesdk", "BaseSDK")),
             "mistralai",
         ),
-        (of("cohere.base_client", "AsyncBaseCohere"), "cohere"),
+        (of("cerebras.cloud.sdk._base_client", "BaseClient"), "cerebras.cloud.sdk"),
         (of("openai._base_client", "DefaultHttpxClient", httpx.Client), None),
         (of("openai_mine", "BaseClient"), None),
         (of("mine", "BaseClient"), None),
@@ -38,6 +38,16 @@ def of(module: str, name: str, base: type = object) -> type:
 def test_whose_client_a_class_is(kind: type, name: str | None) -> None:
     """By the package and the name of a base; an SDK's HTTP client is none of its clients."""
     assert sdk_of(kind) is (name and SDKS[name])
+
+
+def test_an_sdk_that_is_not_known_by_name() -> None:
+    """Its make is told by its shape."""
+    stainless = sdk_of(of("made.here._base_client", "BaseClient"))
+    assert stainless is not None
+    assert (stainless.name, stainless.is_stainless) == ("made.here", True)
+    speakeasy = sdk_of(of("made.client.basesdk", "BaseSDK"))
+    assert speakeasy is not None
+    assert (speakeasy.name, speakeasy.encoder) == ("made", None)
 
 
 def test_a_closed_client_has_no_http_clients() -> None:
