@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import reduce, wraps
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from body_guard.http.doors import ORIGINAL, ClientDoor
 from body_guard.http.request_guard import Guard
@@ -143,7 +143,7 @@ def _sdk_of_base(base: type) -> SDK | None:
     """Return the SDK whose clients all have this base, or that this is a client of."""
     module = base.__module__
     package = module.partition(".")[0]
-    if _is_stainless_base(base):
+    if base.__name__ == "BaseClient" and module.endswith("._base_client"):
         name = module.removesuffix("._base_client")
         return SDKS.get(name) or SDK(name, name)
     if base.__name__ == "BaseSDK" and module.endswith(".basesdk"):
@@ -151,10 +151,6 @@ def _sdk_of_base(base: type) -> SDK | None:
     if _is_ferns(base, package):
         return SDKS.get(package) or _fern(package, package)
     return None
-
-
-def _is_stainless_base(base: type) -> bool:
-    return base.__name__ == "BaseClient" and base.__module__.endswith("._base_client")
 
 
 def _is_ferns(base: type, package: str) -> bool:
@@ -265,8 +261,13 @@ def _fern_parts(original: Any, policy: Policy) -> tuple[type, dict[str, Any]]:
     return _unannounced(original), methods(original, Guard(library, policy))
 
 
-def _unannounced(base: Any) -> type:
+def _unannounced(original: type) -> type:
+    """Return the base of a guarded class that keeps it from an ``__init_subclass__``."""
     # An object takes another class only where the first bases of the two begin at the same one.
+    base: Any = original
+    while base.__base__ not in (object, Generic):
+        base = base.__base__
+
     class Unannounced(base):  # type: ignore[misc]
         """Keeps a guarded class from an ``__init_subclass__`` of the SDK's or the user's."""
 
@@ -283,7 +284,6 @@ def _stainless_parts(original: Any, policy: Policy) -> tuple[type, dict[str, Any
     from body_guard.integrations.stainless import methods
 
     sdk: Any = sdk_of(original)
-    base = next(filter(_is_stainless_base, original.__mro__))
     library: Any = sys.modules.get("httpx") or sys.modules["httpx2"]  # others are seen by request
 
     @wraps(original.__init__)  # with its signature: openai asks a class for it before it copies
@@ -296,7 +296,7 @@ def _stainless_parts(original: Any, policy: Policy) -> tuple[type, dict[str, Any
                 hold(http, self, policy)
 
     attributes = {"__init__": __init__, **methods(original, Guard(library, policy), sdk.name)}
-    return _unannounced(base), attributes
+    return _unannounced(original), attributes
 
 
 def _name(kind: type) -> str:

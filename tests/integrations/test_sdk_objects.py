@@ -580,6 +580,16 @@ def test_a_package_of_that_shape(package: Any, shape: str, when: str) -> None:
     assert not hasattr(module.BaseClient._build_request, "__wrapped__")
 
 
+def test_guard_on_a_client_whose_first_base_is_another(package: Any) -> None:
+    """perplexity's clients begin with a class of their resources."""
+    module = import_module(f"{package('new')}._base_client")
+    kind: Any = type("Client", (type("Resources", (), {}), module.BaseClient), {})
+    client = kind(httpx.Client(transport=httpx.MockTransport(echo)))
+    body_guard.guard(client)
+    assert client.post(options_of({"live": object(), "a": 1})).content == b'{"a":1}'
+    assert type(body_guard.unguard(client)) is kind
+
+
 def test_one_that_is_imported_in_a_fresh_process() -> None:
     """Nothing is imported for it, and it is hooked by the time it can be used."""
     code = """import sys, body_guard
