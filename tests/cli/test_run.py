@@ -169,7 +169,7 @@ def test_what_is_run(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("PYTHONPATH", "/mine")
     (folder / "policy.toml").write_text("")
-    options = ["--libraries", "requests", "--policy", "policy.toml"]
+    options = ["--libraries", "requests", "--policy", "policy.toml", "--record", "out.jsonl"]
     result = CliRunner().invoke(group, ["run", *options, "app", "--audit", "--", "x"])
     assert result.exit_code == 0
     ((name, command, environment),) = ran
@@ -179,7 +179,7 @@ def test_what_is_run(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     assert json.loads(environment["BODY_GUARD_RUN"]) == {
         "audit": False,
         "libraries": ["requests"],
-        "record": "",
+        "record": str(folder / "out.jsonl"),
     }
 
 
