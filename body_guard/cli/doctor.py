@@ -86,11 +86,7 @@ def run(*, verbose: bool = False, form: str = "text") -> int:
             sdks=[dict(zip(names, row, strict=True)) for row in sdks.rows()],
         )
         return 1 if unhooked else 0
-    console.print(f"Guarded: {guarded}")
-    first = bypasses[0] if bypasses else "nothing that is known of."
-    more = f" And {len(bypasses) - 1} more, below." if len(bypasses) > 1 else ""
-    console.print(f"Bypasses it: {first}{more}")
-    console.print(f"To do: {' '.join(todo)}", end="\n\n")
+    _print_summary(console, guarded, bypasses, todo)
     if verbose and coverage is not _WITHOUT:
         console.print(
             "What body_guard.integrations.litellm.install() hooks here: it was called in this "
@@ -113,6 +109,14 @@ def run(*, verbose: bool = False, form: str = "text") -> int:
     if coverage is not _WITHOUT:
         console.print("Every door that exists is hooked.")
     return 0
+
+
+def _print_summary(console: Console, guarded: str, bypasses: list[str], todo: list[str]) -> None:
+    first = bypasses[0] if bypasses else "nothing that is known of."
+    more = f" And {len(bypasses) - 1} more, below." if len(bypasses) > 1 else ""
+    console.print(f"Guarded: {guarded}")
+    console.print(f"Bypasses it: {first}{more}")
+    console.print(f"To do: {' '.join(todo)}", end="\n\n")
 
 
 def _guarded(coverage: litellm.Coverage, unhooked: list[str]) -> str:

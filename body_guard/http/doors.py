@@ -7,6 +7,7 @@ by ``await``. The guard is an attribute of the class that `guard` swapped in, so
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -61,8 +62,6 @@ def build(
 ) -> Any:
     """Build a request of what may leave, before anything signs it.
 
-    A function and not a method, whose name a user's client could have too.
-
     Args:
         guard: Judges it.
         client: An httpx or httpx2 client.
@@ -81,18 +80,13 @@ def build(
     """
     __tracebackhide__ = True
     if not json_is_used(options):
-        request = original(*args, **options)
-        known = take_findings()
-        # A stream is for send, which may read it; unless there is something to report.
-        guard.judge(request, known, streams=known is not CLEAN)
-        return request
+        return _build_from_bytes(guard, original(*args, **options))
     extensions = options.get("extensions")
     policy = guard.policy_for(extensions) if extensions else guard.policy
 
-    def locate() -> str:
-        return destination(guard.library, client.base_url, args, options)
-
-    host: Host = locate  # to parse a URL costs more than to judge a small body
+    # Found out where it is needed: to parse a URL costs more than to judge a small body.
+    locate = partial(destination, guard.library, client.base_url, args, options)
+    host: Host = locate
     if policy.hosts or policy.mode == "audit":
         host = located = locate()
         policy = policy.for_host(located)
@@ -116,6 +110,14 @@ def build(
     if "Content-Type" not in request.headers:
         request.headers["Content-Type"] = "application/json"
     guard.judge(request, take_findings(found), encoded=(policy, content), spent=spent)
+    return request
+
+
+def _build_from_bytes(guard: Guard, request: Any) -> Any:
+    __tracebackhide__ = True
+    known = take_findings()
+    # A stream is for send, which may read it; unless there is something to report.
+    guard.judge(request, known, streams=known is not CLEAN)
     return request
 
 

@@ -16,7 +16,7 @@ import sys
 from contextlib import contextmanager
 from datetime import date, time
 from decimal import Decimal
-from functools import lru_cache, wraps
+from functools import lru_cache, partial, wraps
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -128,26 +128,6 @@ def hooks(sdk: str, title: str, *, yields: bool = False) -> tuple[Hook, ...]:
         yields: Whether a client with a guard of its own is left to that; else it is judged by both.
     """
 
-    def encode(original: Callable[[Any], bytes], current: Current) -> Callable[[Any], bytes]:
-        style = _style_of(original)
-
-        @wraps(original)
-        def openapi_dumps(obj: Any) -> bytes:
-            __tracebackhide__ = True
-            guard = current()
-            if guard is None:
-                return original(obj)
-            encoder = Encoder(original, style, convert_of(sdk))
-            handover = receive()
-            text: Any = (
-                encode_body(guard, encoder, obj)
-                if handover is None
-                else encode_body(handover.guard, encoder, obj, handover.locate, handover.found)
-            )
-            return text  # type: ignore[no-any-return]  # bytes, from either
-
-        return openapi_dumps
-
     def build(original: Any, current: Current) -> Any:
         @wraps(original)
         def _build_request(self: Any, options: Any, *args: Any, **more: Any) -> Any:
@@ -174,7 +154,12 @@ def hooks(sdk: str, title: str, *, yields: bool = False) -> tuple[Hook, ...]:
         return _build_request
 
     return (
-        Hook(f"{sdk}{MODULE}", "openapi_dumps", encode, f"bodies of {title}, as objects"),
+        Hook(
+            f"{sdk}{MODULE}",
+            "openapi_dumps",
+            partial(_encode, sdk),
+            f"bodies of {title}, as objects",
+        ),
         Hook(
             f"{sdk}{MODULE}:BaseClient",
             "_build_request",
@@ -182,6 +167,28 @@ def hooks(sdk: str, title: str, *, yields: bool = False) -> tuple[Hook, ...]:
             f"forms of {title}, as objects; all its requests, as bytes",
         ),
     )
+
+
+def _encode(sdk: str, original: Callable[[Any], bytes], current: Current) -> Callable[[Any], bytes]:
+    """Return an SDK's encoder, guarded."""
+    style = _style_of(original)
+
+    @wraps(original)
+    def openapi_dumps(obj: Any) -> bytes:
+        __tracebackhide__ = True
+        guard = current()
+        if guard is None:
+            return original(obj)
+        encoder = Encoder(original, style, convert_of(sdk))
+        handover = receive()
+        text: Any = (
+            encode_body(guard, encoder, obj)
+            if handover is None
+            else encode_body(handover.guard, encoder, obj, handover.locate, handover.found)
+        )
+        return text  # type: ignore[no-any-return]  # bytes, from either
+
+    return openapi_dumps
 
 
 def _hooks_of(module: str) -> Iterator[Hook]:

@@ -650,11 +650,11 @@ def test_a_value_that_keeps_changing(
 ) -> None:
     """Other threads that make a value unencodable each time end in GuardError, without a cause."""
 
-    def unlucky(value: object) -> bytes:
+    def unlucky(*_: object) -> bytes:
         raise ValueError("SECRET")
 
     monkeypatch.setattr("body_guard.core.accelerator.is_compiled", lambda: False)
-    monkeypatch.setattr("body_guard.objects.encode", unlucky)
+    monkeypatch.setattr("body_guard.core.accelerator.encode_walked", unlucky)
     with pytest.raises(GuardError, match=r"\(the body kept changing while it was e") as caught:
         exchange(client_door, wire, lambda c: c.post(URL, json={"a": 1}))
     assert caught.value.__context__ is None
