@@ -107,6 +107,7 @@ def test_no_reference_cycle(family: Family) -> None:
         ({}, "builtins.dict"),
         (httpx.HTTPTransport(), f"{httpx.__name__}.HTTPTransport"),
         (requests.Session(), "requests.sessions.Session"),
+        (type("Made", (), {"__module__": "no.such.module"})(), "no.such.module.Made"),
     ],
     ids=lambda v: type(v).__name__,
 )
