@@ -77,3 +77,17 @@ def test_what_is_refused_is_refused_here() -> None:
     guard = Guard(httpx, Policy(stringified="reject"))
     with pytest.raises(BodyRejectedError, match="rule stringified"):
         encode_body(guard, Encoder(json.dumps, JSON_DUMPS), {"a": "<object object at 0x7f2d3c>"})
+
+
+@pytest.mark.parametrize(
+    ("mode", "error"),
+    [("audit", RecursionError), ("audit", ValueError), ("enforce", ValueError)],
+)
+def test_an_encoders_error_stays_its_own(mode: Any, error: type[Exception]) -> None:
+    """An audit turns none into a refusal, and only a value too deep is refused as that."""
+
+    def fail(value: object) -> str:
+        raise error("mine")
+
+    with pytest.raises(error, match="mine"):
+        encode_body(Guard(httpx, Policy(mode=mode)), Encoder(fail, None), {"a": 1})
