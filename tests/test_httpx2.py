@@ -144,8 +144,19 @@ print({other!r} in sys.modules, {used!r} in sys.modules)"""
 )
 def test_the_door_tests_pass_with_httpx2_in_httpxs_place(modules: tuple[str, ...]) -> None:
     """With httpx2.alias_httpx(), `import httpx` is httpx2: every door test passes, and some ran."""
-    # respx's plugin would import httpx before the alias; respx does not see httpx2.
-    options = ("-q", "-p", "no:respx", "-p", "no:cacheprovider", "--no-header", "-W", "default")
+    # Plugins would import httpx before the alias; respx does not see httpx2.
+    options = (
+        "-q",
+        "-p",
+        "no:respx",
+        "-p",
+        "no:pytest_httpx",
+        "-p",
+        "no:cacheprovider",
+        "--no-header",
+        "-W",
+        "default",
+    )
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *[f"tests/{each}" for each in modules]],
         cwd=REPO,

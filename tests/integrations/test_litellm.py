@@ -183,7 +183,7 @@ def test_coverage_of_a_process_that_never_installed(monkeypatch: pytest.MonkeyPa
 
 def test_coverage_warns_of_what_bypasses_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
     """boto3 and websockets when they are there."""
-    monkeypatch.setattr(integration, "_installed", lambda name: name == "boto3")
+    monkeypatch.setattr(integration, "_is_installed", lambda name: name == "boto3")
     assert any("boto3" in warning for warning in integration.coverage().warnings)
     assert not any("websockets" in warning for warning in integration.coverage().warnings)
 

@@ -117,7 +117,9 @@ def test_what_is_no_client(value: Any, given: str) -> None:
         body_guard.guard(value)
     assert str(caught.value) == (
         "guard() takes a client of httpx or httpx2 (Client, AsyncClient) or of openai, anthropic, "
-        f"groq, together, mistralai, cohere, not a {given}; write guard(httpx.Client())."
+        "groq, together, cerebras.cloud.sdk, writerai, "
+        "perplexity, fireworks, mistralai, cohere, elevenlabs, deepgram or another SDK of that make, "
+        f"not a {given}; write guard(httpx.Client())."
     )
 
 
