@@ -262,6 +262,13 @@ def test_an_error_is_noted_once() -> None:
     assert len(_notes(error)) == 1
 
 
+def test_what_an_encoder_writes_is_no_cause() -> None:
+    """A member of which there are two is reported before the object, and is not what is noted."""
+    error = TypeError("x")
+    auditing.add_note(error, {"a": {"1": 1, 1: 2}, "b": Span()})
+    assert ["/b" in note for note in _notes(error)] == [True]
+
+
 def test_what_the_encoder_converts_is_no_cause() -> None:
     """An encoder with a convert= of its own writes what others cannot."""
     error = TypeError()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from body_guard.http.content import describe_content
 from body_guard.http.departures import OBSERVERS, Departure, Journey, leaving
 
 
@@ -56,3 +57,9 @@ def test_no_content_is_shown(left: list[Departure]) -> None:
     with leaving(b"secret", describe):
         pass
     assert "secret" not in repr(left)
+
+
+@pytest.mark.parametrize("body", [None, b"", ""], ids=repr)
+def test_a_request_without_a_body_is_no_departure(body: object) -> None:
+    """Of a library beside httpx: there is nothing to record."""
+    assert describe_content(None, "GET", "http://a.test/", None, body) is None

@@ -602,6 +602,19 @@ def test_a_users_own_build_request_still_gets_json(client_door: Door, wire: Wire
     assert request.extensions["body_guard"].findings[0].path == "/_sentry_x"
 
 
+def test_an_override_that_fails(family: Family) -> None:
+    """Its error is its own, with nothing added."""
+
+    class Own(family.library.Client):  # type: ignore[name-defined]
+        def build_request(self, *_: Any, **__: Any) -> Any:
+            raise TypeError("the user's")
+
+    with body_guard.guard(Own()) as client, pytest.raises(TypeError) as caught:
+        client.post(URL, json={"a": 1})
+    assert str(caught.value) == "the user's"
+    assert getattr(caught.value, "__notes__", []) == []
+
+
 def test_an_override_and_a_guard_that_fails(family: Family, wire: Wire) -> None:
     """on_error="send" hands the untouched object on to an override too."""
 

@@ -204,6 +204,15 @@ def test_hooks_and_a_guarded_client_tell_once(guarded: Guarded, wire: Wire) -> N
     assert [finding.path for finding in report.findings] == ["/live", "/_sentry_x"]
 
 
+def test_an_error_in_an_audit_that_the_body_did_not_cause(guarded: Guarded, wire: Wire) -> None:
+    """A clean body has no report of its own where no request is built of it."""
+    guarded.guard = Guard(httpx, Policy(mode="audit"))
+    headers: Any = {"x": object()}
+    with body_guard.collect() as reports, pytest.raises(TypeError, match=r"[Hh]eader"):
+        create(wire, {"a": 1}, extra_headers=headers)
+    assert reports == []
+
+
 def test_without_a_guard_the_hooks_pass_through(guarded: Guarded, wire: Wire) -> None:
     """As after uninstall, beneath somebody's later patch."""
     guarded.guard = None
