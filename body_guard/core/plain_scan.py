@@ -22,6 +22,9 @@ __all__ = ["key_table", "scan"]
 #: Levels that a scan keeps account of: a body of opening brackets ends here.
 _MOST_LEVELS: Final = 1_000_000
 
+#: Bytes of a text that is parsed first: what the parser makes of one is several times as large.
+_MOST_PARSED: Final = 8 * 2**20
+
 _WS: Final = rb"[ \t\n\r]*"
 _SCALAR: Final = (
     rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null|NaN|-?Infinity"
@@ -73,7 +76,7 @@ key_table = _KeyTable
 
 def scan(text: bytes, keys: Any, start: int, records: bool, /) -> tuple[bytes, bytes] | int | None:
     """Find the members of JSON text whose names are in a table; see `_speedups.pyi`."""
-    if _has_no_key(text[start:], keys, records):
+    if len(text) <= _MOST_PARSED and _has_no_key(text[start:], keys, records):
         return None
     state = _Scan(text, keys)
     try:

@@ -315,3 +315,14 @@ def test_texts_in_a_sequence_need_no_more_either() -> None:
     assert plain_scan._has_no_key(text, keys, records=True)
     assert not plain_scan._has_no_key(text + b'{"_sentry_x":1}', keys, records=True)
     assert not plain_scan._has_no_key(b"", keys, records=True)
+
+
+@pytest.mark.only_plain
+def test_a_large_text_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser's values would take several times its size; the scan says the same of it."""
+    keys = MATCHER.key_table(plain_scan.key_table)
+    monkeypatch.setattr(plain_scan, "_has_no_key", lambda *_: 1 / 0)
+    monkeypatch.setattr(plain_scan, "_MOST_PARSED", 6)
+    assert plain_scan.scan(b'{"a":1}', keys, 0, False) is None
+    with pytest.raises(ZeroDivisionError):
+        plain_scan.scan(b'{"a":', keys, 0, False)
