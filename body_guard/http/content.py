@@ -14,25 +14,29 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from body_guard.core.report import CLEAN, Report, not_judged
-from body_guard.http.auditing import audit
+from body_guard.http.auditing import add_note, audit
 from body_guard.http.departures import OBSERVERS, Departure
 from body_guard.http.reporting import deliver
 from body_guard.http.request_guard import add_time, sanitize_content
 from body_guard.http.sending import sent_bodies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, MutableMapping
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
     from body_guard.http.request_guard import Guard
     from body_guard.policy import Policy
 
 __all__ = [
     "Change",
+    "deliver_known",
     "describe_content",
+    "describe_prepared",
     "fold_headers",
+    "host_of",
     "in_memory",
     "judge_content",
     "renew_headers",
+    "report_crash",
     "report_unread",
     "sending",
     "was_judged",
@@ -63,11 +67,19 @@ def _text(part: object) -> str:
 
 
 def renew_headers(headers: MutableMapping[Any, Any], change: Change) -> None:
-    """Give headers the values of a change; their names keep their spelling and place."""
+    """Set headers to the values of a change; their names keep their spelling and place."""
     for name in list(headers):
         value = change.headers.get(_text(name).lower())
         if value is not None:
             headers[name] = value
+
+
+def host_of(url: object) -> str:
+    """Return the host of a URL, without its port; ``""`` where there is none."""
+    try:
+        return urlsplit(url).hostname or "" if isinstance(url, str) else ""
+    except ValueError:  # a bracket that is not closed
+        return ""
 
 
 def in_memory(body: object) -> bytes | None:
@@ -147,6 +159,36 @@ def report_unread(guard: Guard, why: str, host: str, known: Report = CLEAN) -> N
     deliver(report, policy, host)
 
 
+def deliver_known(guard: Guard, known: Report, host: str) -> None:
+    """Report what was found in a value of which no body is made."""
+    if known.findings:
+        deliver(known, guard.policy_for(None, host), host)
+
+
+def report_crash(
+    guard: Guard,
+    error: Exception,
+    value: object,
+    known: Report,
+    host: str,
+    convert: Callable[[Any], object] | None = None,
+) -> None:
+    """Note on a library's error what of a value it could not encode, and report what was found.
+
+    Args:
+        guard: Of the door.
+        error: As the library raised it.
+        value: As the caller gave it.
+        known: As of `judge_content`.
+        host: Where it would have gone.
+        convert: As of `add_note`.
+    """
+    __tracebackhide__ = True
+    if known.findings:
+        add_note(error, value, convert)
+    deliver_known(guard, known, host)
+
+
 #: What was judged last in this context, as a hash of the bytes; None where it was passed unread.
 _noted: Final[ContextVar[tuple[int | None, Report] | None]] = ContextVar(
     "body_guard_noted", default=None
@@ -185,6 +227,12 @@ def describe_content(
         content,
         noted[1] if noted is not None and fits else None,
     )
+
+
+def describe_prepared(guard: Guard | None, request: Any) -> Departure | None:
+    """Return the departure of a prepared request of requests or botocore, as `describe_content`."""
+    __tracebackhide__ = True
+    return describe_content(guard, request.method, request.url, request.headers, request.body)
 
 
 #: The body that the door of an outer library has judged and is sending, in a tuple.

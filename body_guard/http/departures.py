@@ -109,7 +109,7 @@ class Journey:
             self._is_stream = before is not None and before.content is None
 
     def finish_hop(self) -> None:
-        """Tell the observers of the request that has left, if there is one."""
+        """Notify the observers of the request that has left, if there is one."""
         __tracebackhide__ = True
         request, describe = self._request, self._describe
         self._request = self._describe = None
@@ -155,7 +155,7 @@ _current: Final[ContextVar[Journey | None]] = ContextVar("body_guard_journey", d
 
 @contextmanager
 def leaving(request: Any, describe: Describe = describe_request) -> Iterator[None]:
-    """Tell the observers of a request that the block sends, unless a door above does.
+    """Notify the observers of a request that the block sends, unless a door above does.
 
     Args:
         request: As of `Journey.includes`.

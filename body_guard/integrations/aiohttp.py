@@ -12,18 +12,18 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
 from body_guard.core.report import CLEAN
-from body_guard.http.auditing import ENCODING_ERRORS, add_note
+from body_guard.http.auditing import ENCODING_ERRORS
 from body_guard.http.content import (
     describe_content,
     fold_headers,
     in_memory,
     judge_content,
     renew_headers,
+    report_crash,
     report_unread,
     was_judged,
 )
 from body_guard.http.departures import OBSERVERS, leaving
-from body_guard.http.reporting import deliver
 from body_guard.integrations.values import convert_as, sanitize_value
 from body_guard.patches.patch import Hook
 from body_guard.patches.process import Row
@@ -84,9 +84,7 @@ def _encode(guard: Guard, session: Any, url: Any, options: dict[str, Any]) -> An
     try:
         text = dumps(value)
     except ENCODING_ERRORS as error:
-        if known.findings:
-            add_note(error, given, convert)
-            deliver(known, guard.policy_for(None, host), host)
+        report_crash(guard, error, given, known, host, convert)
         raise
     content = _judge(guard, session, text, host, options, known, "application/json")
     payload = sys.modules["aiohttp"].payload

@@ -10,29 +10,29 @@ from __future__ import annotations
 import sys
 from datetime import date
 from decimal import Decimal
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from body_guard.core.report import CLEAN, Report
-from body_guard.http.auditing import ENCODING_ERRORS, add_note
+from body_guard.http.auditing import ENCODING_ERRORS
 from body_guard.http.content import (
-    describe_content,
+    deliver_known,
+    describe_prepared,
     fold_headers,
+    host_of,
     in_memory,
     judge_content,
     renew_headers,
+    report_crash,
     report_unread,
     sending,
 )
 from body_guard.http.departures import leaving
-from body_guard.http.reporting import deliver
 from body_guard.integrations.values import sanitize_value
 from body_guard.patches.patch import Hook
 from body_guard.patches.process import Row
 
 if TYPE_CHECKING:
-    from body_guard.http.departures import Departure
     from body_guard.http.request_guard import Guard
     from body_guard.patches.patch import Current
 
@@ -80,7 +80,7 @@ def _patch_convert(original: Any, current: Current) -> Any:
         if guard is None:
             return convert(api_params, operation_model, *args, **options)
         given, known = api_params, CLEAN
-        host = _host(options.get("endpoint_url") or self.meta.endpoint_url)
+        host = host_of(options.get("endpoint_url") or self.meta.endpoint_url)
         protocol, service = _protocol(operation_model), operation_model.service_model.service_name
         if protocol in _JSON_PROTOCOLS:
             value, known = sanitize_value(guard, given, _keep, host)
@@ -89,9 +89,7 @@ def _patch_convert(original: Any, current: Current) -> Any:
         try:
             request = convert(api_params, operation_model, *args, **options)
         except (*ENCODING_ERRORS, sys.modules["botocore.exceptions"].BotoCoreError) as error:
-            if known.findings:
-                add_note(error, given, _keep)
-                deliver(known, guard.policy_for(None, host), host)
+            report_crash(guard, error, given, known, host, _keep)
             raise
         _judge(guard, request, protocol, _payload(operation_model), service, known)
         return request
@@ -104,7 +102,7 @@ def _judge(
 ) -> None:
     """Judge the body of a request that is not signed yet, and repair it in place."""
     __tracebackhide__ = True
-    body, host = request["body"], _host(request["url"])
+    body, host = request["body"], host_of(request["url"])
     headers = fold_headers(request["headers"])
     why = ""
     if protocol in _JSON_PROTOCOLS and not payload:
@@ -115,8 +113,7 @@ def _judge(
         why = "undeclared payload"
     content = in_memory(body)
     if not body:
-        if known.findings:
-            deliver(known, guard.policy_for(None, host), host)
+        deliver_known(guard, known, host)
     elif content is None or why:
         report_unread(guard, why or "stream", host, known)
     else:
@@ -131,12 +128,7 @@ def _patch_send(original: Any, current: Current) -> Any:
     def send(self: Any, request: Any) -> Any:
         __tracebackhide__ = True
         guard = current()
-
-        def describe(request: Any) -> Departure | None:
-            return describe_content(
-                guard, request.method, request.url, request.headers, request.body
-            )
-
+        describe = partial(describe_prepared, guard)
         if guard is None:
             with leaving(request, describe):
                 return original.__get__(self)(request)
@@ -157,10 +149,6 @@ def _payload(operation: Any) -> str:
     shape = operation.input_shape
     name: str = shape.serialization.get("payload", "") if shape is not None else ""
     return name if name and shape.members[name].type_name in ("blob", "string") else ""
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""
 
 
 ROW: Final = Row(

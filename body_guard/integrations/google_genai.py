@@ -9,8 +9,8 @@ from __future__ import annotations
 import inspect
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
+from body_guard.http.content import host_of
 from body_guard.http.doors import own_guard
 from body_guard.http.handover import Handover, hand_over, report_rest
 from body_guard.integrations.values import judge_value
@@ -61,7 +61,7 @@ def _judge(guard: Guard, http: Any, http_request: Any) -> Handover:
     __tracebackhide__ = True
 
     def locate() -> str:
-        return urlsplit(str(http_request.url)).hostname or ""
+        return host_of(str(http_request.url))
 
     handover = Handover(own_guard(http, guard).at(locate), locate)
     data = http_request.data

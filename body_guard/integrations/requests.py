@@ -7,30 +7,30 @@ body later, the adapter sees, and refuses when it is dirty and signed.
 from __future__ import annotations
 
 import sys
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from body_guard.core.report import CLEAN
-from body_guard.http.auditing import ENCODING_ERRORS, add_note
+from body_guard.http.auditing import ENCODING_ERRORS
 from body_guard.http.content import (
-    describe_content,
+    deliver_known,
+    describe_prepared,
     fold_headers,
+    host_of,
     in_memory,
     judge_content,
     renew_headers,
+    report_crash,
     report_unread,
     sending,
 )
 from body_guard.http.departures import leaving
-from body_guard.http.reporting import deliver
 from body_guard.integrations.values import convert_as, sanitize_value
 from body_guard.patches.patch import Hook
 from body_guard.patches.process import Row
 
 if TYPE_CHECKING:
     from body_guard.core.report import Report
-    from body_guard.http.departures import Departure
     from body_guard.http.request_guard import Guard
     from body_guard.integrations.values import Convert
     from body_guard.patches.patch import Current
@@ -55,20 +55,18 @@ def _patch_prepare_body(original: Any, current: Current) -> Any:
         prepare = original.__get__(self)
         if guard is None:
             return prepare(data, files, json)
-        value, known, host = json, CLEAN, _host(self)
+        value, known, host = json, CLEAN, host_of(self.url)
         if json is not None and not data and not files:
             value, known = sanitize_value(guard, json, _convert(), host)
         try:
             result = prepare(data, files, value)
         except _PREPARING_ERRORS as error:
-            if known.findings:
-                add_note(error, json)
-                deliver(known, guard.policy_for(None, host), host)
+            report_crash(guard, error, json, known, host)
             raise
         if self.body and in_memory(self.body) is not None:  # a stream is for the adapter
             _judge(self, guard, host, known)
-        elif known.findings:
-            deliver(known, guard.policy_for(None, host), host)
+        else:
+            deliver_known(guard, known, host)
         return result
 
     return prepare_body
@@ -79,17 +77,12 @@ def _patch_send(original: Any, current: Current) -> Any:
     def send(self: Any, request: Any, *args: Any, **options: Any) -> Any:
         __tracebackhide__ = True
         guard = current()
-
-        def describe(request: Any) -> Departure | None:
-            return describe_content(
-                guard, request.method, request.url, request.headers, request.body
-            )
-
+        describe = partial(describe_prepared, guard)
         if guard is None:
             with leaving(request, describe):
                 return original.__get__(self)(request, *args, **options)
         if request.body and getattr(request, _JUDGED, None) != _state(request, guard):
-            _judge(request, guard, _host(request), CLEAN)
+            _judge(request, guard, host_of(request.url), CLEAN)
         with sending(request.body), leaving(request, describe):
             return original.__get__(self)(request, *args, **options)
 
@@ -120,13 +113,6 @@ def _convert() -> Convert | None:
     """Return what tells what the JSON module in use can write, if that is not the standard one."""
     encoder = sys.modules["requests.models"].complexjson
     return None if encoder is sys.modules["json"] else convert_as(encoder.dumps)
-
-
-def _host(request: Any) -> str:
-    try:
-        return urlsplit(request.url).hostname or ""
-    except ValueError:
-        return ""
 
 
 ROW: Final = Row(

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
+from body_guard.http.content import host_of
 from body_guard.http.doors import own_guard
 from body_guard.http.handover import Handover, hand_over, receive, report_rest
 from body_guard.integrations.models import judge_model
@@ -39,7 +39,7 @@ def _patch_build(original: Any, current: Current) -> Any:
             return build(client, method, path, base_url, *args, **options)
 
         def locate() -> str:
-            return urlsplit(self._get_url(base_url, None)).hostname or ""
+            return host_of(self._get_url(base_url, None))
 
         handover = Handover(own_guard(client, guard).at(locate), locate)
         with hand_over(handover), report_rest(handover):

@@ -8,9 +8,10 @@ import json
 from importlib import import_module
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from body_guard.http.content import host_of
 from body_guard.recordings.body import Body, Form, Place, Unread, UnreadableError
-from body_guard.recordings.json_members import matcher_of, walk_members
-from body_guard.recordings.requests import header, host_of
+from body_guard.recordings.headers import header
+from body_guard.recordings.json_members import find_places, matcher_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,14 +58,12 @@ def read_json_request(
 
 def find_json_places(content: bytes) -> dict[int, tuple[int, int, int]]:
     """Return start, end and line of each body, by the index of its interaction."""
-    places, line, counted = {}, 1, 0
-    for path, (start, end) in walk_members(content, _NAMES):
+
+    def is_body(path: tuple[str | int, ...]) -> bool:
         names = path[:1] + path[2:]
-        if names[:3] == ("interactions", "request", "body") and len(names) < 5:
-            line += content.count(b"\n", counted, start)
-            counted = start
-            places[int(path[1])] = (start, end, line)
-    return places
+        return names[:3] == ("interactions", "request", "body") and len(names) < 5
+
+    return find_places(content, _NAMES, is_body, index=1)
 
 
 def _read_request(

@@ -6,16 +6,19 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any, Final
 
+from body_guard.http.content import host_of
 from body_guard.recordings.body import Body, Place, Unread
-from body_guard.recordings.json_members import matcher_of, walk_members
-from body_guard.recordings.requests import header, host_of
+from body_guard.recordings.headers import header
+from body_guard.recordings.json_members import find_places, matcher_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = ["find_har_places", "read_har_request"]
 
-_NAMES: Final = matcher_of("log", "entries", "request", "postData", "text")
+#: The names on the way to a body; behind the second is the index of an entry.
+_PATH: Final = ("log", "entries", "request", "postData", "text")
+_NAMES: Final = matcher_of(*_PATH)
 
 
 def read_har_request(
@@ -70,16 +73,8 @@ def read_har_request(
 
 def find_har_places(content: bytes) -> dict[int, tuple[int, int, int]]:
     """Return start, end and line of the text of each body, by the index of its entry."""
-    places, line, counted = {}, 1, 0
-    for path, (start, end) in walk_members(content, _NAMES):
-        if len(path) == 6 and (*path[:2], *path[3:]) == (
-            "log",
-            "entries",
-            "request",
-            "postData",
-            "text",
-        ):
-            line += content.count(b"\n", counted, start)
-            counted = start
-            places[int(path[2])] = (start, end, line)
-    return places
+
+    def is_body(path: tuple[str | int, ...]) -> bool:
+        return len(path) == 6 and (*path[:2], *path[3:]) == _PATH
+
+    return find_places(content, _NAMES, is_body, index=2)

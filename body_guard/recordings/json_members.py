@@ -11,9 +11,9 @@ from body_guard.core.matcher import Matcher
 from body_guard.core.rule import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
-__all__ = ["Span", "find_in_lines", "find_members", "matcher_of", "walk_members"]
+__all__ = ["Span", "find_in_lines", "find_members", "find_places", "matcher_of", "walk_members"]
 
 #: Offsets of a value: its first byte, and the byte behind its last.
 Span = tuple[int, int]
@@ -99,6 +99,32 @@ def walk_members(text: bytes, matcher: Matcher) -> Iterator[tuple[tuple[str | in
             paths.append((*paths[around][:_DEEPEST], token if token >= 0 else _name(text, ~token)))
     for row, name, span in _rows(text, found[1]):
         yield (*paths[row], name), span
+
+
+def find_places(
+    content: bytes,
+    matcher: Matcher,
+    is_body: Callable[[tuple[str | int, ...]], bool],
+    index: int,
+) -> dict[int, tuple[int, int, int]]:
+    """Return where the bodies of a document stand.
+
+    Args:
+        content: JSON in UTF-8.
+        matcher: Of `matcher_of`.
+        is_body: Checks whether a path leads to a body.
+        index: Where in such a path the index of the interaction is.
+
+    Returns:
+        Start, end and line of each body, by the index of its interaction.
+    """
+    places, line, counted = {}, 1, 0
+    for path, (start, end) in walk_members(content, matcher):
+        if is_body(path):
+            line += content.count(b"\n", counted, start)
+            counted = start
+            places[int(path[index])] = (start, end, line)
+    return places
 
 
 #: Longer paths are none of a recording's own.

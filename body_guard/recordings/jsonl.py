@@ -9,9 +9,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from body_guard.core import accelerator
 from body_guard.core.json_text import is_deeper
 from body_guard.core.matcher import Matcher
+from body_guard.http.content import host_of
 from body_guard.recordings.body import DEEPEST, TOO_DEEP, Body, Counted, Place, Unread
 from body_guard.recordings.json_members import find_in_lines, find_members, matcher_of
-from body_guard.recordings.requests import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

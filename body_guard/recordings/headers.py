@@ -1,19 +1,10 @@
-"""Requests as a recording describes them: a URL, headers, a body."""
+"""Headers as recordings write them."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
-__all__ = ["header", "host_of"]
-
-
-def host_of(url: object) -> str:
-    """Return the host of a URL, without its port; ``""`` where there is none."""
-    try:
-        return urlsplit(url).hostname or "" if isinstance(url, str) else ""
-    except ValueError:  # a bracket that is not closed
-        return ""
+__all__ = ["header"]
 
 
 def header(headers: Any, name: str) -> str | None:
