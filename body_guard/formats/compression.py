@@ -10,16 +10,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["BombError", "Codec", "CorruptError", "find_codec", "split_codings"]
+__all__ = [
+    "FED",
+    "BombError",
+    "Codec",
+    "CorruptError",
+    "find_codec",
+    "inflate",
+    "inflate_zstd",
+    "split_codings",
+]
 
 
-#: Bytes of input that the zstd decoder is given at a time.
-_PIECE: Final = 256
+#: Bytes that a decoder is given at a time.
+FED: Final = 256
 
 #: And zlib, whose output is bounded by an argument.
-_FED: Final = 4096
+_FED_TO_ZLIB: Final = 4096
+
+#: Bytes of a zstd window, as large as the library takes by itself.
+_MOST_WINDOW: Final = 2**27
 
 
 class BombError(Exception):
@@ -68,26 +80,86 @@ def find_codec(coding: str) -> Codec | None:
     return _CODECS.get(coding, lambda: None)()
 
 
+def inflate(pieces: Iterable[bytes], wbits: int, most: int | None = None) -> Iterator[bytes]:
+    """Decompress gzip or zlib data, piece by piece.
+
+    Args:
+        pieces: The data. A piece that does not end a member is not copied.
+        wbits: As of `zlib.decompressobj`.
+        most: Bytes after which no more than one is given; None for no bound.
+
+    Yields:
+        What each piece becomes.
+
+    Raises:
+        CorruptError: The data are damaged or end too early.
+    """
+    # Several members in a row are one content (RFC 1952, section 2.2). Each gives back what is
+    # behind it, which for all of the content would be a copy of it for each.
+    size, member = 0, zlib.decompressobj(wbits)
+    for piece in pieces:
+        rest = piece
+        while rest:
+            if member.eof:
+                member = zlib.decompressobj(wbits)
+            try:
+                part = member.decompress(rest, 0 if most is None else most - size + 1)
+            except zlib.error:
+                raise CorruptError from None
+            size += len(part)
+            yield part
+            rest = member.unused_data
+    if not member.eof:
+        raise CorruptError
+
+
+def inflate_zstd(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Decompress zstd data, piece by piece, where the library zstandard is installed.
+
+    Args:
+        pieces: The data, in pieces of `FED` bytes, since nothing bounds what a piece gives: a block
+            of four bytes can say 128 KiB (RFC 8878, section 3.1.1.2), so that one of these gives 8
+            MiB at the most.
+
+    Yields:
+        What each piece becomes.
+
+    Raises:
+        CorruptError: The data are damaged, end too early, or ask for a window over 128 MiB.
+    """
+    library = import_module("zstandard")
+    frame = library.ZstdDecompressor(max_window_size=_MOST_WINDOW).decompressobj()
+    for piece in pieces:
+        rest = piece
+        while rest:
+            if frame.eof:
+                frame = library.ZstdDecompressor(max_window_size=_MOST_WINDOW).decompressobj()
+            try:
+                part = frame.decompress(rest)
+            except library.ZstdError:
+                raise CorruptError from None
+            yield part
+            rest = frame.unused_data if frame.eof else b""
+    if not frame.eof:
+        raise CorruptError
+
+
+def _split(content: bytes, size: int) -> Iterator[bytes]:
+    return (content[start : start + size] for start in range(0, len(content), size))
+
+
+def _join(parts: Iterable[bytes], most: int) -> bytes:
+    text = io.BytesIO()
+    for part in parts:
+        text.write(part)
+        if text.tell() > most:
+            raise BombError
+    return text.getvalue()
+
+
 def _inflated(wbits: int) -> Callable[[bytes, int], bytes]:
     def decompress(content: bytes, most: int) -> bytes:
-        # Several members in a row are one content (RFC 1952, section 2.2). Each gives back what is
-        # behind it, which for all of the content would be a copy of it for each.
-        text, size, member = io.BytesIO(), 0, zlib.decompressobj(wbits)
-        for start in range(0, len(content), _FED):
-            piece = content[start : start + _FED]
-            while piece:
-                if member.eof:
-                    member = zlib.decompressobj(wbits)
-                try:
-                    size += text.write(member.decompress(piece, most - size + 1))
-                except zlib.error:
-                    raise CorruptError from None
-                if size > most:
-                    raise BombError
-                piece = member.unused_data
-        if not member.eof:
-            raise CorruptError
-        return text.getvalue()
+        return _join(inflate(_split(content, _FED_TO_ZLIB), wbits, most), most)
 
     return decompress
 
@@ -133,25 +205,7 @@ def _zstandard() -> Codec | None:
         return None
 
     def decompress(content: bytes, most: int) -> bytes:
-        # Fed in small pieces, since nothing bounds what a piece gives: a block of four bytes can
-        # say 128 KiB (RFC 8878, section 3.1.1.2), so that one piece gives 8 MiB at the most.
-        text, size, frame = [], 0, library.ZstdDecompressor().decompressobj()
-        for start in range(0, len(content), _PIECE):
-            piece = content[start : start + _PIECE]
-            while piece:
-                if frame.eof:
-                    frame = library.ZstdDecompressor().decompressobj()
-                try:
-                    text.append(frame.decompress(piece))
-                except library.ZstdError:
-                    raise CorruptError from None
-                size += len(text[-1])
-                if size > most:
-                    raise BombError
-                piece = frame.unused_data if frame.eof else b""
-        if not frame.eof:
-            raise CorruptError
-        return b"".join(text)
+        return _join(inflate_zstd(_split(content, FED)), most)
 
     return Codec(decompress, library.ZstdCompressor().compress)
 

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
+from body_guard.formats.compression import FED, CorruptError, inflate, inflate_zstd
 from body_guard.recordings.body import Unread, UnreadableError
 
 if TYPE_CHECKING:
@@ -34,11 +35,6 @@ _RATIO: Final = 200
 #: Bytes kept in memory of what has to be copied in order to be read; more goes to a temporary file.
 _IN_MEMORY: Final = 16 * 2**20
 _PIECE: Final = 2**16
-
-#: Compressed bytes that are fed at a time, since nothing bounds what they give: of zstd a block of
-#: four bytes can say 128 KiB (RFC 8878, section 3.1.1.2).
-_FED: Final = 256
-_MOST_WINDOW: Final = 2**27
 
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
@@ -208,49 +204,24 @@ class _Counted:
 
 def _copy(source: _Counted, coding: str, copy: IO[bytes]) -> str:
     """Decompress a file into another one; return why it ends too early, where it does."""
-    read = {"gzip": _gunzip, "zstd": _unzstd}.get(coding, _plain)
+    pieces = _read(source, FED if coding else _PIECE)
+    if coding == "gzip":  # not by GzipFile: of a file that is cut off it keeps what comes before
+        pieces = inflate(pieces, 16 + zlib.MAX_WBITS)
+    elif coding:
+        pieces = inflate_zstd(pieces)
     try:
-        for piece in read(source):
+        for piece in pieces:
             copy.write(piece)
             size = copy.tell()
             if coding and size > _LEAST_BOMB and size > _RATIO * source.count:
                 raise UnreadableError(f"grows to over {_RATIO} times its size when decompressed")
-    except (EOFError, zlib.error):
+    except CorruptError:
         return f"ends too early: its {coding} data are damaged or cut off"
     except OSError as error:
         return _reason(error)
     return ""
 
 
-def _plain(source: _Counted) -> Iterator[bytes]:
-    while piece := source.read(_PIECE):
+def _read(source: _Counted, size: int) -> Iterator[bytes]:
+    while piece := source.read(size):
         yield piece
-
-
-def _gunzip(source: _Counted) -> Iterator[bytes]:
-    # Not by GzipFile: of a file that is cut off it keeps back what comes before.
-    member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    while piece := source.read(_FED):
-        while piece:
-            if member.eof:
-                member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-            yield member.decompress(piece)
-            piece = member.unused_data
-    if not member.eof:
-        raise EOFError
-
-
-def _unzstd(source: _Counted) -> Iterator[bytes]:
-    library = import_module("zstandard")
-    frame = library.ZstdDecompressor(max_window_size=_MOST_WINDOW).decompressobj()
-    while piece := source.read(_FED):
-        while piece:
-            if frame.eof:
-                frame = library.ZstdDecompressor(max_window_size=_MOST_WINDOW).decompressobj()
-            try:
-                yield frame.decompress(piece)
-            except library.ZstdError:
-                raise EOFError from None
-            piece = frame.unused_data if frame.eof else b""
-    if not frame.eof:
-        raise EOFError

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from body_guard import BodyLimitError, Policy, Sanitizer
-from body_guard.formats.compression import find_codec
+from body_guard.formats.compression import BombError, find_codec, inflate
 
 DIRTY = b'{"a": 1.10, "_sentry_x": 1, "text": "' + b"x" * 1000 + b'"}'
 CLEAN = DIRTY.replace(b' "_sentry_x": 1,', b"")
@@ -117,6 +117,16 @@ def test_many_members_are_read_once(name: str, wbits: int, monkeypatch: pytest.M
     assert codec.decompress(content, len(DIRTY)) == DIRTY
     assert sum(read) < 1_000_000_000
     assert max(read) < 10_000
+
+
+def test_no_room_is_not_no_bound() -> None:
+    """Where the parts before have used it all, the next gives no more than the byte too many."""
+    parts = inflate([gzip.compress(b" " * 100_000)], 16 + zlib.MAX_WBITS, 0)
+    assert next(parts) == b" "
+    codec = find_codec("gzip")
+    assert codec is not None
+    with pytest.raises(BombError):
+        codec.decompress(gzip.compress(b" "), 0)
 
 
 @pytest.mark.parametrize("name", ["gzip, br", "compress", "aes128gcm"])
