@@ -55,13 +55,8 @@ class LineFile:
         with self._lock:
             if self._process != os.getpid():
                 self._open()  # a lock of the file is shared with the parent, like the file itself
-            if self._is_full(len(line)):
-                self._rotate(len(line))
-            if self._torn:  # by a disk that was full: lose no more than that line
-                line = b"\n" + line
-            self._torn = os.write(self._file, line) != len(line)
-            if self._torn:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            while not self._append(line):
+                self._rotate()
 
     def close(self) -> None:
         """Close the file."""
@@ -80,7 +75,20 @@ class LineFile:
         size = os.fstat(self._file).st_size
         return size > 0 and size + more > self._max_bytes
 
-    def _rotate(self, more: int) -> None:
+    def _append(self, line: bytes) -> bool:
+        """Write a line if there is room for it; return whether there was."""
+        __tracebackhide__ = True
+        with self._locked():  # or another process would fill what this one has found free
+            if self._is_full(len(line)):
+                return False
+            if self._torn:  # by a disk that was full: lose no more than that line
+                line = b"\n" + line
+            self._torn = os.write(self._file, line) != len(line)
+        if self._torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return True
+
+    def _rotate(self) -> None:
         """Rename the file and open another, unless another process has done so."""
         with self._locked():
             if self._is_current():
@@ -91,8 +99,6 @@ class LineFile:
                 if not self._backups:
                     os.truncate(self._path, 0)
         self._open()
-        if self._is_full(more):  # another process filled it meanwhile
-            self._rotate(more)
 
     def _is_current(self) -> bool:
         try:
@@ -102,13 +108,15 @@ class LineFile:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes from renaming this file."""
-        file = self._file
-        if fcntl is None:  # pragma: no cover
-            yield
-            return
-        fcntl.flock(file, fcntl.LOCK_EX)
+        """Keep other processes from writing and renaming this file, where its system has locks."""
+        file, locks = self._file, fcntl is not None
+        if locks:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError:  # then a file may come to some lines more
+                locks = False
         try:
             yield
         finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
+            if locks:
+                fcntl.flock(file, fcntl.LOCK_UN)

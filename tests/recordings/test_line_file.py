@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from body_guard.recordings import line_file
 from body_guard.recordings.line_file import LineFile
 
 
@@ -111,6 +112,29 @@ def test_threads_and_forks_mix_no_lines(path: Path) -> None:
     assert sorted(lines) == sorted(expected)
     assert len(files) > 3
     assert all(each.stat().st_size <= 4_000 for each in files)
+
+
+class _WithoutLocks:
+    """What fcntl is on a file system without locks."""
+
+    LOCK_EX = LOCK_UN = 0
+
+    @staticmethod
+    def flock(file: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+
+@pytest.mark.parametrize("locks", [None, _WithoutLocks], ids=["the system", "the file system"])
+def test_lines_are_written_where_there_are_no_locks(
+    path: Path, monkeypatch: pytest.MonkeyPatch, locks: object
+) -> None:
+    """And a full file is renamed."""
+    monkeypatch.setattr(line_file, "fcntl", locks)
+    file = LineFile(str(path), 4, 1)
+    for number in range(3):
+        file.write(b"%d\n" % number)
+    file.close()
+    assert (path.read_bytes(), Path(f"{path}.1").read_bytes()) == (b"2\n", b"0\n1\n")
 
 
 def test_a_fork_opens_its_own_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
