@@ -17,6 +17,7 @@ if "BODY_GUARD_ALIAS_HTTPX" in os.environ:  # before anything imports httpx: tes
 import pytest
 
 import body_guard
+from body_guard.cli.provider import Provider, provider
 from body_guard.core import accelerator
 
 from doors import CLIENTS, DOORS, FAMILIES, TRANSPORTS, Door, Family, Wire
@@ -112,3 +113,16 @@ def family(request: pytest.FixtureRequest) -> Family:
 def wire() -> Wire:
     """Return the far end of a mock transport."""
     return Wire()
+
+
+@pytest.fixture
+def loopback() -> Iterator[Provider]:
+    """Return a server on the loopback interface that keeps what it receives."""
+    with provider() as server:
+        yield server
+
+
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
+def is_async(request: pytest.FixtureRequest) -> bool:
+    """Return which of a library's two APIs to use."""
+    return request.param

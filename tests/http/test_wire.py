@@ -15,19 +15,13 @@ import sentry_sdk
 import sentry_sdk.transport
 
 import body_guard
-from body_guard.cli.provider import Provider, provider
+from body_guard.cli.provider import Provider
 
 from doors import Family
 
 DIRTY = b'{"model": "m", "_sentry_span": {"op": "x"}, "n": 1.10}'
 CLEANED = b'{"model": "m", "n": 1.10}'
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
-
-
-@pytest.fixture
-def loopback() -> Iterator[Provider]:
-    with provider() as server:
-        yield server
 
 
 @pytest.fixture

@@ -14,16 +14,10 @@ import requests
 
 import body_guard
 from body_guard import Policy, Rule, SignedBodyError
-from body_guard.cli.provider import Provider, provider
+from body_guard.cli.provider import Provider
 
 DIRTY = b'{"a": 1.10, "_sentry_x": {}}'
 TYPED = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-def server() -> Iterator[Provider]:
-    with provider() as listening:
-        yield listening
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +28,7 @@ def installed() -> Iterator[list[body_guard.Report]]:
     body_guard.uninstall()
 
 
-def test_auth_signs_what_is_clean(server: Provider) -> None:
+def test_auth_signs_what_is_clean(loopback: Provider) -> None:
     """The body is judged before auth sees it."""
     seen: list[Any] = []
 
@@ -43,8 +37,8 @@ def test_auth_signs_what_is_clean(server: Provider) -> None:
         request.headers["X-Hub-Signature-256"] = f"of {len(request.body)} bytes"
         return request
 
-    requests.post(server.url, json={"a": 1, "_sentry_x": 1}, auth=sign)
-    assert seen == [b'{"a": 1}'] == [received.body for received in server.received]
+    requests.post(loopback.url, json={"a": 1, "_sentry_x": 1}, auth=sign)
+    assert seen == [b'{"a": 1}'] == [received.body for received in loopback.received]
 
 
 def poison(request: Any) -> Any:
@@ -58,21 +52,21 @@ def poison_and_sign(request: Any) -> Any:
     return poison(request)
 
 
-def test_what_auth_makes_of_a_body(server: Provider, installed: Any) -> None:
+def test_what_auth_makes_of_a_body(loopback: Provider, installed: Any) -> None:
     """It is judged again where it is sent; refused where it is signed."""
-    response = requests.post(server.url, json={}, auth=poison)
-    assert [received.body for received in server.received] == [b'{"a": 1.10}']
+    response = requests.post(loopback.url, json={}, auth=poison)
+    assert [received.body for received in loopback.received] == [b'{"a": 1.10}']
     assert response.request.body == b'{"a": 1.10}'
     with pytest.raises(SignedBodyError, match="stripe-signature"):
-        requests.post(server.url, json={}, auth=poison_and_sign)
-    assert len(server.received) == 1
+        requests.post(loopback.url, json={}, auth=poison_and_sign)
+    assert len(loopback.received) == 1
     assert [report.changed for report in installed] == [False, True, False, True]
 
 
-def test_a_request_that_was_prepared_before(server: Provider, installed: Any) -> None:
+def test_a_request_that_was_prepared_before(loopback: Provider, installed: Any) -> None:
     """It is judged when it is sent; sent again as it is, it is not reported again."""
     body_guard.uninstall()
-    request = requests.Request("POST", server.url, data=DIRTY, headers=TYPED).prepare()
+    request = requests.Request("POST", loopback.url, data=DIRTY, headers=TYPED).prepare()
     body_guard.install(libraries=("requests",))
     with requests.Session() as session:
         session.send(request)
@@ -80,37 +74,37 @@ def test_a_request_that_was_prepared_before(server: Provider, installed: Any) ->
         assert len(installed) == 1
         body_guard.install(Policy((Rule("own", keys=("a",)),)), libraries=("requests",))
         session.send(request)
-    assert [r.body for r in server.received] == [b'{"a": 1.10}', b'{"a": 1.10}', b"{}"]
+    assert [r.body for r in loopback.received] == [b'{"a": 1.10}', b'{"a": 1.10}', b"{}"]
 
 
-def test_forms_and_uploads_pass(server: Provider, installed: Any) -> None:
+def test_forms_and_uploads_pass(loopback: Provider, installed: Any) -> None:
     """Byte for byte, and reported as not judged."""
-    requests.post(server.url, data={"_sentry_x": "1"})
+    requests.post(loopback.url, data={"_sentry_x": "1"})
     requests.post(
-        server.url, files={"_sentry_x": ("f", b'{"_sentry_x": 1}')}, json={"_sentry_x": 1}
+        loopback.url, files={"_sentry_x": ("f", b'{"_sentry_x": 1}')}, json={"_sentry_x": 1}
     )
-    form, upload = server.received
+    form, upload = loopback.received
     assert form.body == b"_sentry_x=1"
     assert upload.body.count(b"_sentry_x") == 2
     assert [(each.judged, each.findings) for each in installed] == [(False, ())] * 2
 
 
-def test_a_value_that_is_nothing(server: Provider, installed: Any) -> None:
+def test_a_value_that_is_nothing(loopback: Provider, installed: Any) -> None:
     """NaN alone is null, which requests takes for no body: it is reported."""
-    requests.post(server.url, json=float("nan"))
-    assert server.received[0].body == b""
+    requests.post(loopback.url, json=float("nan"))
+    assert loopback.received[0].body == b""
     assert [each.rule for report in installed for each in report.findings] == ["non-finite"]
 
 
-def test_an_audit_of_not_a_number(server: Provider) -> None:
+def test_an_audit_of_not_a_number(loopback: Provider) -> None:
     """The library's own error, which is none of json's."""
     body_guard.install(Policy(mode="audit"), libraries=("requests",))
     with body_guard.collect() as reports, pytest.raises(requests.exceptions.InvalidJSONError):
-        requests.post(server.url, json=[float("nan")])
+        requests.post(loopback.url, json=[float("nan")])
     assert [each.path for report in reports for each in report.findings] == ["/0"]
 
 
-def test_another_json_module(server: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_json_module(loopback: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     """What it can write is legal, as simplejson's Decimal is, and what it cannot is taken out."""
 
     def dumps(value: Any, **options: Any) -> str:
@@ -120,10 +114,10 @@ def test_another_json_module(server: Provider, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(sys.modules["requests.models"], "complexjson", SimpleNamespace(dumps=dumps))
     signed = {"X-Signature": "s"}
-    requests.post(server.url, json={"a": Decimal("1.5")}, headers=signed)  # nothing was changed
+    requests.post(loopback.url, json={"a": Decimal("1.5")}, headers=signed)  # nothing was changed
     for value in ({"a": Decimal("1.5")}, {"a": Decimal("1.5"), "_sentry_x": 1}):
-        requests.post(server.url, json=value)
-    assert [r.body for r in server.received] == [b'{"a": 1.5}'] * 3
+        requests.post(loopback.url, json=value)
+    assert [r.body for r in loopback.received] == [b'{"a": 1.5}'] * 3
 
     def cyclic(value: Any, **options: Any) -> str:
         return json.dumps(value, default=lambda v: v, **options)  # a ValueError
@@ -131,8 +125,8 @@ def test_another_json_module(server: Provider, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(
         sys.modules["requests.models"], "complexjson", SimpleNamespace(dumps=cyclic)
     )
-    requests.post(server.url, json={"a": object(), "b": 1})
-    assert server.received[-1].body == b'{"b": 1}'
+    requests.post(loopback.url, json={"a": object(), "b": 1})
+    assert loopback.received[-1].body == b'{"b": 1}'
 
 
 def failing(value: Any, **_: Any) -> str:

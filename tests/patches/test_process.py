@@ -17,7 +17,7 @@ import sentry_sdk.transport
 
 import body_guard
 from body_guard import Policy, Report, Rule, SignedBodyError
-from body_guard.cli.provider import Provider, provider
+from body_guard.cli.provider import Provider
 from body_guard.integrations.process_wide import ALWAYS, _installation
 
 from doors import Family, Wire, using
@@ -27,17 +27,6 @@ DIRTY = b'{"a": 1.10, "_sentry_x": {}}'
 CLEAN = b'{"a": 1.10}'
 STRICT = Policy(rules=(Rule("strict", keys=("model",)),))
 ABOVE = "; a later patch sits on top"
-
-
-@pytest.fixture(params=[False, True], ids=["sync", "async"])
-def is_async(request: pytest.FixtureRequest) -> bool:
-    return request.param
-
-
-@pytest.fixture
-def loopback() -> Iterator[Provider]:
-    with provider() as server:
-        yield server
 
 
 def names(family: Family) -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
@@ -11,7 +10,7 @@ import pytest
 
 import body_guard
 from body_guard import Policy, Rule, SignedBodyError
-from body_guard.cli.provider import Provider, provider
+from body_guard.cli.provider import Provider
 
 from doors import Family, using
 
@@ -19,17 +18,6 @@ URL = "http://provider.test/"
 DIRTY = b'{"a": 1.10, "_sentry_x": {}}'
 CLEAN = b'{"a": 1.10}'
 STRICT = Policy(rules=(Rule("strict", keys=("a",)),))
-
-
-@pytest.fixture(params=[False, True], ids=["sync", "async"])
-def is_async(request: pytest.FixtureRequest) -> bool:
-    return request.param
-
-
-@pytest.fixture
-def loopback() -> Iterator[Provider]:
-    with provider() as server:
-        yield server
 
 
 def transport(family: Family, is_async: bool) -> Any:
